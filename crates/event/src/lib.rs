@@ -1,0 +1,15 @@
+//! The event and action contract of cxwatch: what comes in, what goes out, and why a record is refused.
+//!
+//! This crate is pure: no clock, no I/O, no randomness. Bad bytes die here with a named reason
+//! ([`Rejection`]); everything behind this border works on [`Event`]s whose fields are known to be of their
+//! declared types.
+
+mod catalogue;
+mod event;
+mod rejection;
+mod value;
+
+pub use catalogue::{Catalogue, Field, FieldIx, FieldType, Privacy, TypeId, TypeSpec};
+pub use event::{Event, FieldValue, Interest, Record, TypeInterest};
+pub use rejection::{Reason, Rejection};
+pub use value::{MICRO, Micro, Millis, Value};

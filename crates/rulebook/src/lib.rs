@@ -1,0 +1,11 @@
+//! The rulebook: YAML, checked, compiled once into what the engine runs.
+//!
+//! Two halves meet in [`compiled`]: on one side the reader, which turns YAML into compiled rules or into a list of
+//! all its problems, each with its place; on the other the engine (and the naive evaluator of its tests), which
+//! knows rules only in compiled form. This crate is pure: no clock, no I/O.
+
+pub mod calendar;
+pub mod compiled;
+
+pub use calendar::Calendar;
+pub use compiled::*;
