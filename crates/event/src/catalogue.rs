@@ -1,5 +1,7 @@
 //! The catalogue of event types: the built-in ones and those a rulebook adds.
 
+pub mod builtin;
+
 use compact_str::CompactString;
 use std::collections::BTreeMap;
 
@@ -16,9 +18,9 @@ pub struct FieldIx(pub u8);
 pub enum FieldType {
     /// A JSON string.
     Text,
-    /// A JSON number within ±9e12.
+    /// A JSON number within ±9.2e12.
     Number,
-    /// A JSON number without a fraction within ±9e12.
+    /// A JSON number without a fraction (`3.0` has none) within ±9.2e12.
     Integer,
     /// A JSON truth value.
     Bool,

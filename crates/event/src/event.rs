@@ -16,7 +16,8 @@ pub struct Event {
     pub time: Millis,
     /// Which event of its record this is, from 0.
     pub sub: u32,
-    /// The customer: CloudEvents `subject`, equal to the record's key. Empty for a heartbeat.
+    /// The customer: CloudEvents `subject`, equal to the record's key. Never empty: a heartbeat is no
+    /// event to a rule.
     pub customer: CompactString,
     /// CloudEvents `id`.
     pub id: CompactString,

@@ -5,11 +5,17 @@
 //! declared types.
 
 mod catalogue;
+pub mod decode;
 mod event;
+pub mod number;
 mod rejection;
+pub mod rfc3339;
+pub mod scan;
 mod value;
 
+pub use catalogue::builtin;
 pub use catalogue::{Catalogue, Field, FieldIx, FieldType, Privacy, TypeId, TypeSpec};
+pub use decode::{Decoder, Headers, RawRecord};
 pub use event::{Event, FieldValue, Interest, Record, TypeInterest};
 pub use rejection::{Reason, Rejection};
 pub use value::{MICRO, Micro, Millis, Value};
