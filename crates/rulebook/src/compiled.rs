@@ -515,7 +515,9 @@ impl Op {
             Op::Under(bound) => ordered(|v, b| v < b, *bound),
             Op::AtMost(bound) => ordered(|v, b| v <= b, *bound),
             Op::Exists(there) => value.is_some() == *there,
-            Op::StartsWith(text) => value.and_then(Value::as_text).is_some_and(|v| v.starts_with(text.as_str())),
+            Op::StartsWith(text) => {
+                value.and_then(Value::as_text).is_some_and(|v| v.starts_with(text.as_str()))
+            }
             Op::Contains(text) => value.and_then(Value::as_text).is_some_and(|v| v.contains(text.as_str())),
         }
     }
@@ -556,7 +558,9 @@ impl<T: Copy> Table<T> {
             return self.default;
         }
         facts
-            .with(&self.by, |value| value.and_then(|v| self.cases.iter().find(|(case, _)| case == v)).map(|(_, t)| *t))
+            .with(&self.by, |value| {
+                value.and_then(|v| self.cases.iter().find(|(case, _)| case == v)).map(|(_, t)| *t)
+            })
             .unwrap_or(self.default)
     }
 }
@@ -589,8 +593,12 @@ impl Facts<'_> {
             (FieldRef::Id, Facts::Event(event)) => then(Some(&Value::Text(event.id.clone()))),
             (FieldRef::Source, Facts::Event(event)) => then(Some(&Value::Text(event.source.clone()))),
             (FieldRef::Time, Facts::Event(event)) => then(Some(&Value::Time(event.time))),
-            (FieldRef::Key, Facts::Detection(d)) if !d.key.is_empty() => then(Some(&Value::Text(d.key.into()))),
-            (FieldRef::Severity, Facts::Detection(d)) => then(Some(&Value::Number(i64::from(d.severity) * MICRO))),
+            (FieldRef::Key, Facts::Detection(d)) if !d.key.is_empty() => {
+                then(Some(&Value::Text(d.key.into())))
+            }
+            (FieldRef::Severity, Facts::Detection(d)) => {
+                then(Some(&Value::Number(i64::from(d.severity) * MICRO)))
+            }
             (FieldRef::Measure(ix), Facts::Detection(d)) => {
                 then(d.measures.get(usize::from(*ix)).copied().flatten().map(Value::Number).as_ref())
             }
