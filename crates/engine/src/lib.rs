@@ -1,1 +1,49 @@
-//! stub
+//! The engine: events and time in, detections out. Pure - no clock, no I/O, no threads, no logging.
+//!
+//! A [`Task`] is one partition of every feed: it reads records ([`Task::read`]), is told what the wall clock knows
+//! (proofs, blindness) and moves forward ([`Task::advance`]). Whatever it was told that the input cannot tell again
+//! comes out as [`Verdict`]s; with them and the same input, another task arrives at the same state.
+
+mod absence;
+mod apply;
+mod buffer;
+mod customers;
+mod desk;
+mod due;
+mod effect;
+mod guards;
+mod place;
+mod restore;
+mod settings;
+mod snapshot;
+mod task;
+mod verdict;
+mod wheel;
+mod window;
+
+pub use desk::{Desk, Filing};
+pub use effect::{Clock, Counts, Detection, Effect, Ended, EventRef, Measures, Refused};
+pub use settings::{FeedSettings, Limits, Settings};
+pub use snapshot::{BufferedRef, FeedState, Head, Piece};
+pub use task::{FOREVER, Judge, NEVER, Task};
+pub use verdict::{Blindness, Verdict};
+
+#[cfg(feature = "faults")]
+/// Known errors that can be built in, to show that the tests would see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// At one instant timers run before events.
+    TimersFirst,
+    /// A feed's watermark may go back.
+    WatermarkGoesBack,
+    /// What never held stays.
+    NoRetraction,
+    /// Deadlines do not wait for the feeds they need.
+    NeedsIgnored,
+    /// Duplicates are judged when they enter the buffer.
+    DuplicateOnEntry,
+    /// A late event's place is forgotten at a restore.
+    PlaceForgotten,
+    /// Memory is cut at the task's clock instead of that of the rule's feeds.
+    MemoryCutAtTask,
+}

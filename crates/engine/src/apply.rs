@@ -1,0 +1,481 @@
+//! What an event does: to the rules that name it, and through their detections to the rules built on those.
+
+use crate::absence::{Ctx, Entry, Fired, Turn};
+use crate::customers::State;
+use crate::due::Due;
+use crate::effect::{Detection, Effect, Ended, EventRef};
+use crate::place::Pos;
+use crate::window::{Arrival, Completion, FiredWindow};
+use crate::{Desk, Limits, Measures, Task};
+use compact_str::{CompactString, format_compact};
+use cxwatch_event::{Event, MICRO, Micro, Millis, Value};
+use cxwatch_rulebook::{
+    DetectionFacts, Facts, FeedIx, Hit, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
+};
+
+use xxhash_rust::xxh3::Xxh3;
+
+/// The event, or detection, that is being delivered.
+struct Delivery<'a> {
+    facts: Facts<'a>,
+    event: &'a EventRef,
+    pos: Pos,
+    /// Of source, id and sub-index.
+    hash: u64,
+    /// The detection that it is.
+    detection: Option<u64>,
+}
+
+/// The parts of a detection that rules differ in.
+struct Finding {
+    level: Level,
+    key: CompactString,
+    time: Millis,
+    about: EventRef,
+    deadline: Millis,
+    evidence: Vec<EventRef>,
+    events: u32,
+    measures: Measures,
+    severity: u8,
+    pos: Pos,
+}
+
+impl<D: Desk> Task<D> {
+    /// Applies an event at the instant being processed.
+    pub(crate) fn apply(&mut self, book: &Rulebook, feed: FeedIx, offset: i64, event: &Event) {
+        let at = self.customers.find_or_new(&event.customer, self.snapshots);
+        self.touch(at);
+        let hash = event_hash(event);
+        if self.is_duplicate(at, hash, event.time) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        self.counts.applied += 1;
+        let reference = EventRef {
+            feed: feed.0,
+            kind: Some(event.kind.0),
+            sub: event.sub,
+            offset,
+            time: event.time,
+            id: event.id.clone(),
+            source: event.source.clone(),
+        };
+        let pos = Pos::of_event(&reference);
+        let facts = Facts::Event(event);
+        let delivery = Delivery { facts, event: &reference, pos, hash, detection: None };
+        self.deliver(book, at, book.uses(event.kind), &delivery);
+        self.tidy_later(at);
+    }
+
+    /// Whether this id has been seen within `dedupe_for`, or, of an event that comes late, is remembered by a rule.
+    fn is_duplicate(&mut self, at: u32, hash: u64, time: Millis) -> bool {
+        #[cfg(feature = "faults")]
+        if self.settings.fault == Some(crate::Fault::DuplicateOnEntry) {
+            return false;
+        }
+        let (instant, limit) = (self.instant, self.settings.limits.dedupe_ids_max);
+        let oldest = instant.saturating_sub(self.settings.dedupe_for_ms);
+        let customer = self.customers.live(at);
+        while customer.seen.front().is_some_and(|(seen, _)| *seen < oldest) {
+            customer.seen.pop_front();
+        }
+        let remembered = || {
+            customer.slots.iter().any(|s| match &s.state {
+                State::Absence(absence) => absence.remembers(hash),
+                State::Window(_) => false,
+            })
+        };
+        if customer.seen.iter().any(|(_, seen)| *seen == hash) || (time < instant && remembered()) {
+            return true;
+        }
+        if customer.seen.len() == limit {
+            customer.seen.pop_front();
+            self.counts.bound_hits += 1;
+        }
+        customer.seen.push_back((instant, hash));
+        false
+    }
+
+    fn deliver(&mut self, book: &Rulebook, at: u32, uses: &[RuleUse], delivery: &Delivery<'_>) {
+        for used in uses {
+            if let Some(hit) = used.hit(&delivery.facts) {
+                self.take(book, at, used.rule, hit, delivery);
+            }
+        }
+    }
+
+    /// One rule takes one event.
+    fn take(&mut self, book: &Rulebook, at: u32, ix: RuleIx, mut hit: Hit, delivery: &Delivery<'_>) {
+        let rule = book.rule(ix);
+        let time = delivery.pos.time;
+        let ctx = ctx(book, ix, &self.settings.limits);
+        let (guards_hit, key) = (hit.guards, hit.key.clone());
+        let needs_key = Roles::START | Roles::EVENT | Roles::COUNTED | Roles::WEIGHT;
+        if key.is_none() && hit.roles & needs_key != 0 {
+            self.counts.starts_without_key += 1;
+            hit.roles &= !needs_key;
+        }
+        let customer = self.customers.live(at);
+        let slot_at = customer.slot_or_new(ix, rule);
+        let slot = &mut customer.slots[slot_at];
+        if guards_hit != 0 {
+            slot.guards.see(rule, guards_hit, key.as_ref(), time, true);
+        }
+        if hit.roles == 0 {
+            slot.guards.see(rule, guards_hit, key.as_ref(), time, false);
+            return;
+        }
+        match &mut slot.state {
+            State::Absence(absence) => {
+                let may_start = hit.roles & Roles::START == 0
+                    || key.as_ref().is_some_and(|k| slot.guards.allow(rule, k, time));
+                let entry = Entry::new(
+                    hit,
+                    delivery.event,
+                    delivery.pos,
+                    delivery.hash,
+                    delivery.detection,
+                    may_start,
+                );
+                let mut turn = Turn::default();
+                let open = absence.episodes.len();
+                absence.absorb(ctx, entry, &mut turn);
+                self.open_episodes = self.open_episodes + absence.episodes.len() as u64 - open as u64;
+                slot.guards.see(rule, guards_hit, key.as_ref(), time, false);
+                self.turned(book, at, ix, turn, Some(delivery.event));
+            }
+            State::Window(window) => {
+                let arrival =
+                    Arrival { hit, event: delivery.event, pos: delivery.pos, detection: delivery.detection };
+                let completions = window.absorb(ctx, &arrival, &mut self.counts.bound_hits);
+                for completion in completions {
+                    self.completed(book, at, ix, completion);
+                }
+                if guards_hit != 0
+                    && let Some(slot) = self.customers.live(at).slot(ix)
+                {
+                    slot.guards.see(rule, guards_hit, key.as_ref(), time, false);
+                }
+            }
+        }
+    }
+
+    /// Publishes what an event brought about in an absence, and sets its timers anew.
+    fn turned(&mut self, book: &Rulebook, at: u32, ix: RuleIx, turn: Turn, by: Option<&EventRef>) {
+        self.counts.evaluated_again += u64::from(turn.evaluated_again);
+        self.counts.bound_hits += turn.bound_hits;
+        for fired in turn.retracted {
+            self.retract(book, at, ix, &fired);
+        }
+        for fired in turn.resolved {
+            self.counts.resolutions += 1;
+            let ended = self.ended(at, ix, &fired, by);
+            self.publish(book, at, Effect::Resolved(Box::new(ended)));
+        }
+        self.schedule(at, ix);
+    }
+
+    /// An event has completed a rule: it fires, unless a guard or `when` is against it, or waits for a feed.
+    fn completed(&mut self, book: &Rulebook, at: u32, ix: RuleIx, completion: Completion) {
+        let rule = book.rule(ix);
+        let clock = crate::task::fire_clock(&self.feeds, &self.settings, rule.needs);
+        let slot = self.customers.live(at).slot(ix).expect("the rule has just taken an event");
+        let State::Window(window) = &mut slot.state else {
+            unreachable!("an event completes these kinds only")
+        };
+        if rule.concludes_from_absence && clock < completion.time {
+            window.complete(rule, &completion);
+            let due = Due {
+                deadline: completion.time,
+                rule: ix,
+                customer: self.customers.live(at).id.clone(),
+                key: completion.key.clone(),
+                level: Level::Breach,
+            };
+            let slot = self.customers.live(at).slot(ix).expect("it was there a moment ago");
+            let State::Window(window) = &mut slot.state else { unreachable!("a slot keeps its kind") };
+            window.held.push(completion);
+            self.pending.insert(due);
+            return;
+        }
+        if slot.guards.allow(rule, &completion.key, completion.time)
+            && when_holds(rule, &completion.measures, completion.events)
+        {
+            window.complete(rule, &completion);
+            self.found(book, at, ix, completion);
+        }
+    }
+
+    /// A completion is a detection.
+    fn found(&mut self, book: &Rulebook, at: u32, ix: RuleIx, completion: Completion) {
+        let id = detection_id(&book.rule(ix).id, &completion.key, &completion.about);
+        let slot = self.customers.live(at).slot(ix).expect("the rule has just completed");
+        let State::Window(window) = &mut slot.state else {
+            unreachable!("an event completes these kinds only")
+        };
+        if window.fired.iter().any(|f| f.id == id && f.time == completion.time) {
+            return;
+        }
+        if !completion.detections.is_empty() {
+            window.fired.push(FiredWindow {
+                id,
+                key: completion.key.clone(),
+                time: completion.time,
+                about: completion.about.clone(),
+                detections: completion.detections.clone(),
+            });
+        }
+        let finding = Finding {
+            level: Level::Breach,
+            pos: Pos::of_event(&completion.about).completed(ix),
+            deadline: completion.time,
+            key: completion.key,
+            time: completion.time,
+            about: completion.about,
+            evidence: completion.evidence,
+            events: completion.events,
+            measures: completion.measures,
+            severity: completion.severity,
+        };
+        self.detect(book, at, ix, id, finding);
+    }
+
+    /// Fires a deadline, if it still stands.
+    pub(crate) fn fire(&mut self, book: &Rulebook, at: u32, due: &Due) {
+        self.touch(at);
+        let (ix, rule) = (due.rule, book.rule(due.rule));
+        let Some(slot) = self.customers.live(at).slot(ix) else { return };
+        match &mut slot.state {
+            State::Window(window) => {
+                let held = window.held.iter().position(|h| h.key == due.key && h.time == due.deadline);
+                let Some(completion) = held.map(|h| window.held.remove(h)) else { return };
+                if slot.guards.allow(rule, &completion.key, completion.time)
+                    && when_holds(rule, &completion.measures, completion.events)
+                {
+                    self.found(book, at, ix, completion);
+                }
+            }
+            State::Absence(absence) => {
+                let next = Some((due.deadline, due.level));
+                let Some(e) = absence.episodes.iter().position(|e| e.key == due.key && e.next() == next)
+                else {
+                    return;
+                };
+                absence.begin_memory();
+                let episode = absence.episodes[e].clone();
+                let warned = due.level == Level::Warning && episode.level == Level::Breach;
+                if warned {
+                    absence.episodes[e].has_warned();
+                } else {
+                    absence.episodes.remove(e);
+                    self.open_episodes -= 1;
+                }
+                let allowed = slot.guards.allow(rule, &due.key, due.deadline);
+                let holds =
+                    due.level == Level::Warning || when_holds(rule, &episode.measures, episode.events);
+                let id = detection_id(&rule.id, &episode.key, &episode.about);
+                if holds {
+                    absence.fired.push(Fired::new(id, &episode, due.level, due.deadline, !allowed));
+                }
+                if holds && allowed {
+                    let evidence = [Some(&episode.about), episode.last.as_deref()];
+                    let finding = Finding {
+                        level: due.level,
+                        deadline: episode.speaks_of(due.level).unwrap_or(due.deadline),
+                        pos: Pos::of_timer(due.deadline, ix, &due.key),
+                        time: due.deadline,
+                        evidence: evidence.into_iter().flatten().cloned().collect(),
+                        events: episode.events,
+                        key: episode.key,
+                        about: episode.about,
+                        measures: episode.measures,
+                        severity: episode.severity,
+                    };
+                    self.detect(book, at, ix, id, finding);
+                }
+                self.schedule(at, ix);
+                self.tidy_later(at);
+            }
+        }
+    }
+
+    /// Publishes a detection and delivers it to the rules built on this one.
+    fn detect(&mut self, book: &Rulebook, at: u32, ix: RuleIx, id: u64, finding: Finding) {
+        let rule = book.rule(ix);
+        self.counts.detections += 1;
+        let customer = self.customers.live(at).id.clone();
+        let severity = severity(rule, &finding.measures, finding.events, finding.severity);
+        let detection = Detection {
+            id,
+            rule: ix,
+            level: finding.level,
+            customer,
+            time: finding.time,
+            deadline: finding.deadline,
+            events: finding.events,
+            severity,
+            clock: self.clock(),
+            key: finding.key.clone(),
+            about: finding.about.clone(),
+            evidence: finding.evidence,
+            measures: finding.measures.clone(),
+        };
+        self.publish(book, at, Effect::Detected(Box::new(detection)));
+        let uses = book.uses_of_detection(ix, finding.level);
+        if uses.is_empty() {
+            return;
+        }
+        let event = EventRef {
+            kind: None,
+            time: finding.time,
+            source: format_compact!("rule:{}", rule.id),
+            ..finding.about
+        };
+        let facts =
+            Facts::Detection(DetectionFacts { key: &finding.key, severity, measures: &finding.measures });
+        let detection = Some(detection_hash(ix, finding.level, id, finding.time));
+        let hash = detection.unwrap_or_default();
+        self.deliver(book, at, uses, &Delivery { facts, event: &event, pos: finding.pos, hash, detection });
+    }
+
+    fn retract(&mut self, book: &Rulebook, at: u32, ix: RuleIx, fired: &Fired) {
+        #[cfg(feature = "faults")]
+        if self.settings.fault == Some(crate::Fault::NoRetraction) {
+            return;
+        }
+        let ended = self.ended(at, ix, fired, None);
+        let detection = detection_hash(ix, fired.level, fired.id, fired.time);
+        self.withdraw(book, at, ix, fired.level, ended, detection);
+    }
+
+    /// Publishes a retraction, and takes the detection back from the rules built on this one.
+    fn withdraw(&mut self, book: &Rulebook, at: u32, ix: RuleIx, level: Level, ended: Ended, detection: u64) {
+        self.counts.retractions += 1;
+        self.publish(book, at, Effect::Retracted(Box::new(ended)));
+        for used in book.uses_of_detection(ix, level) {
+            let (ix, rule) = (used.rule, book.rule(used.rule));
+            let ctx = ctx(book, ix, &self.settings.limits);
+            let Some(slot) = self.customers.live(at).slot(ix) else { continue };
+            match &mut slot.state {
+                State::Absence(absence) => {
+                    let mut turn = Turn::default();
+                    let open = absence.episodes.len();
+                    absence.forget_detection(ctx, detection, &mut turn);
+                    self.open_episodes = self.open_episodes + absence.episodes.len() as u64 - open as u64;
+                    self.turned(book, at, ix, turn, None);
+                }
+                State::Window(window) => {
+                    for gone in window.forget_detection(rule, detection) {
+                        let ended = Ended {
+                            id: gone.id,
+                            rule: ix,
+                            level: Level::Breach,
+                            customer: self.customers.live(at).id.clone(),
+                            key: gone.key,
+                            time: gone.time,
+                            about: gone.about,
+                            by: None,
+                        };
+                        let detection = detection_hash(ix, Level::Breach, gone.id, gone.time);
+                        self.withdraw(book, at, ix, Level::Breach, ended, detection);
+                    }
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, at: u32, ix: RuleIx, fired: &Fired, by: Option<&EventRef>) -> Ended {
+        Ended {
+            id: fired.id,
+            rule: ix,
+            level: fired.level,
+            customer: self.customers.live(at).id.clone(),
+            key: fired.key.clone(),
+            time: fired.time,
+            about: fired.about.clone(),
+            by: by.cloned(),
+        }
+    }
+
+    fn publish(&mut self, book: &Rulebook, at: u32, effect: Effect) {
+        let (tag, rule, level, customer, key, time) = match &effect {
+            Effect::Detected(d) => (0u8, d.rule, d.level, &d.customer, &d.key, d.time),
+            Effect::Retracted(e) => (1, e.rule, e.level, &e.customer, &e.key, e.time),
+            Effect::Resolved(e) => (2, e.rule, e.level, &e.customer, &e.key, e.time),
+        };
+        let parts: [&[u8]; 5] = [
+            &[tag, level as u8],
+            book.rule(rule).id.as_bytes(),
+            customer.as_bytes(),
+            key.as_bytes(),
+            &time.to_le_bytes(),
+        ];
+        self.digest = mix(self.digest, &parts);
+        let instant = self.instant;
+        let customer = self.customers.live(at);
+        self.desk.take(book, &mut customer.desk, &effect, instant);
+        self.desk_later(at);
+    }
+}
+
+pub(crate) fn ctx<'a>(book: &'a Rulebook, ix: RuleIx, limits: &Limits) -> Ctx<'a> {
+    let rule = book.rule(ix);
+    let ttl = rule.actions.iter().map(|a| book.actions[usize::from(*a)].ttl_ms).max().unwrap_or(0);
+    Ctx {
+        book,
+        rule,
+        episodes_max: limits.episodes_max,
+        remembered_max: limits.remembered_events_max,
+        window_max: limits.window_events_max,
+        resolve_ms: ttl,
+    }
+}
+
+/// A hash of what identifies an event. Kept in snapshots: never change it.
+pub(crate) fn event_hash(event: &Event) -> u64 {
+    mix(0, &[event.source.as_bytes(), event.id.as_bytes(), &event.sub.to_le_bytes()])
+}
+
+/// The detection's number: the same for the same problem. Kept in snapshots: never change it.
+fn detection_id(rule: &str, key: &str, about: &EventRef) -> u64 {
+    let parts: [&[u8]; 5] = [
+        rule.as_bytes(),
+        key.as_bytes(),
+        about.source.as_bytes(),
+        about.id.as_bytes(),
+        &about.sub.to_le_bytes(),
+    ];
+    mix(1, &parts)
+}
+
+/// A detection at one level and time, as evidence in other rules.
+fn detection_hash(rule: RuleIx, level: Level, id: u64, time: Millis) -> u64 {
+    mix(2, &[&rule.0.to_le_bytes(), &[level as u8], &id.to_le_bytes(), &time.to_le_bytes()])
+}
+
+/// Hashes parts, each with its length, onto a seed.
+pub(crate) fn mix(seed: u64, parts: &[&[u8]]) -> u64 {
+    let mut hasher = Xxh3::with_seed(seed);
+    for part in parts {
+        hasher.update(&(part.len() as u32).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.digest()
+}
+
+fn measured(measures: &Measures, events: u32, field: &MeasureRef) -> Option<Value> {
+    match field {
+        MeasureRef::Measure(at) => measures.get(usize::from(*at)).copied().flatten().map(Value::Number),
+        MeasureRef::Events => Some(Value::Number(Micro::from(events) * MICRO)),
+    }
+}
+
+fn when_holds(rule: &Rule, measures: &Measures, events: u32) -> bool {
+    rule.when.holds(&|field, op| op.holds(measured(measures, events, field).as_ref()))
+}
+
+fn severity(rule: &Rule, measures: &Measures, events: u32, base: u8) -> u8 {
+    let test =
+        |field: &MeasureRef, op: &cxwatch_rulebook::Op| op.holds(measured(measures, events, field).as_ref());
+    rule.severity.cases.iter().find(|(cond, _)| cond.holds(&test)).map_or(base, |(_, severity)| *severity)
+}

@@ -1,0 +1,220 @@
+//! Deadlines that are due: fired in their order as soon as the feeds they need allow it, held until then.
+
+use crate::customers::{NONE, State};
+use crate::wheel::Timer;
+use crate::{Desk, Task};
+use compact_str::CompactString;
+use cxwatch_event::Millis;
+use cxwatch_rulebook::{FeedSet, Level, RuleIx, Rulebook};
+use std::collections::BTreeSet;
+
+/// In place of a rule: the timer at which a customer's memory is looked through.
+pub(crate) const TIDY: u16 = u16::MAX;
+/// In place of a rule: the desk's timer.
+pub(crate) const DESK: u16 = u16::MAX - 1;
+
+/// A deadline that is due. The order is that of firing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due {
+    pub(crate) deadline: Millis,
+    /// In the order of (rank, id).
+    pub(crate) rule: RuleIx,
+    pub(crate) customer: CompactString,
+    pub(crate) key: CompactString,
+    pub(crate) level: Level,
+}
+
+/// Everything due, by the set of feeds that it needs.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    groups: Vec<(FeedSet, BTreeSet<Due>)>,
+    group_of_rule: Vec<usize>,
+}
+
+impl Pending {
+    pub(crate) fn new(book: &Rulebook) -> Self {
+        let mut groups: Vec<(FeedSet, BTreeSet<Due>)> = Vec::new();
+        let group_of_rule = book.rules.iter().map(|rule| {
+            groups.iter().position(|(needs, _)| *needs == rule.needs).unwrap_or_else(|| {
+                groups.push((rule.needs, BTreeSet::new()));
+                groups.len() - 1
+            })
+        });
+        let group_of_rule = group_of_rule.collect();
+        Pending { groups, group_of_rule }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.groups.iter().map(|(_, due)| due.len()).sum()
+    }
+
+    pub(crate) fn insert(&mut self, due: Due) {
+        let group = self.group_of_rule[usize::from(due.rule.0)];
+        self.groups[group].1.insert(due);
+    }
+
+    /// Takes the first that may fire, given the clock of each set of feeds.
+    fn take_first(&mut self, clock: impl Fn(FeedSet) -> Millis) -> Option<Due> {
+        let heads = self.groups.iter().enumerate().filter_map(|(group, (needs, due))| {
+            due.first().filter(|first| first.deadline <= clock(*needs)).map(|first| (first, group))
+        });
+        let group = heads.min().map(|(_, group)| group)?;
+        self.groups[group].1.pop_first()
+    }
+}
+
+impl<D: Desk> Task<D> {
+    /// Takes the timers up to the instant, fires what is due, wakes the desk.
+    pub(crate) fn ring(&mut self, book: &Rulebook) {
+        let mut woken = Vec::new();
+        let held = self.pending.len();
+        loop {
+            let mut timers = Vec::new();
+            self.wheel.take(self.instant, &mut timers);
+            for timer in &timers {
+                self.take_timer(book, timer, &mut woken);
+            }
+            let before = self.pending.len();
+            self.fire_due(book);
+            // Firing may have set timers that are already due.
+            if timers.is_empty() && self.pending.len() == before && self.wheel.peek(self.instant).is_none() {
+                break;
+            }
+        }
+        self.counts.held += self.pending.len().saturating_sub(held) as u64;
+        // The wheel's order depends on when timers were set.
+        woken.sort_unstable();
+        for (_, id, at) in woken {
+            self.wake_desk(book, &id, at);
+        }
+    }
+
+    fn take_timer(&mut self, book: &Rulebook, timer: &Timer, woken: &mut Vec<(Millis, CompactString, u32)>) {
+        let Some(customer) = self.customers.at(timer.customer) else { return };
+        match timer.rule {
+            TIDY if customer.tidy_at == timer.time => {
+                customer.tidy_at = NONE;
+                self.tidy(book, timer.customer);
+            }
+            DESK if customer.desk_at == timer.time => {
+                customer.desk_at = NONE;
+                woken.push((timer.time, customer.id.clone(), timer.customer));
+            }
+            rule if rule < DESK => {
+                if let Some(slot) = customer.slot(RuleIx(rule))
+                    && slot.timer_at == timer.time
+                {
+                    slot.timer_at = NONE;
+                    self.schedule(timer.customer, RuleIx(rule));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Queues what is due of a rule's episodes, and sets a timer for what comes next.
+    pub(crate) fn schedule(&mut self, at: u32, rule: RuleIx) {
+        let instant = self.instant;
+        let customer = self.customers.live(at);
+        let id = customer.id.clone();
+        let Some(slot) = customer.slot(rule) else { return };
+        let State::Absence(absence) = &slot.state else { return };
+        let mut next = NONE;
+        for episode in &absence.episodes {
+            let Some((deadline, level)) = episode.next() else { continue };
+            if deadline <= instant {
+                let due = Due { deadline, rule, customer: id.clone(), key: episode.key.clone(), level };
+                self.pending.insert(due);
+            } else {
+                next = next.min(deadline);
+            }
+        }
+        if next < slot.timer_at && next < crate::FOREVER {
+            slot.timer_at = next;
+            self.wheel.insert(Timer { time: next, customer: at, rule: rule.0 });
+        }
+    }
+
+    /// Fires everything due whose feeds allow it, in order. A detection reaches all rules built on it before any further
+    /// timer.
+    pub(crate) fn fire_due(&mut self, book: &Rulebook) {
+        loop {
+            let (feeds, settings) = (&self.feeds, &self.settings);
+            let clock = |needs| crate::task::fire_clock(feeds, settings, needs);
+            let Some(due) = self.pending.take_first(clock) else { return };
+            let Some(at) = self.customers.find(&due.customer) else { continue };
+            self.fire(book, at, &due);
+        }
+    }
+
+    /// Looks through a customer's memory and lets go of what no longer matters.
+    fn tidy(&mut self, book: &Rulebook, at: u32) {
+        self.touch(at);
+        let instant = self.instant;
+        let cuts: Vec<Millis> =
+            self.pending.groups.iter().map(|(needs, _)| self.memory_cut(*needs)).collect();
+        let limits = self.settings.limits.clone();
+        let customer = self.customers.live(at);
+        let mut more = false;
+        for slot in &mut customer.slots {
+            let ix = RuleIx(slot.rule);
+            let rule = book.rule(ix);
+            let cut = cuts[self.pending.group_of_rule[usize::from(slot.rule)]];
+            slot.guards.forget(rule, cut);
+            more |= !slot.guards.is_empty();
+            match &mut slot.state {
+                State::Absence(absence) => {
+                    absence.forget(crate::apply::ctx(book, ix, &limits), cut);
+                    more |= absence.will_forget();
+                }
+                State::Window(window) => {
+                    window.forget(rule, instant, cut);
+                    more |= !window.is_empty();
+                }
+            }
+        }
+        customer.slots.retain(|s| !s.is_empty());
+        customer.slots.shrink_to_fit();
+        let oldest = instant.saturating_sub(self.settings.dedupe_for_ms);
+        customer.seen.retain(|(time, _)| *time >= oldest);
+        customer.seen.shrink_to_fit();
+        more |= !customer.seen.is_empty();
+        let gone = customer.slots.is_empty() && customer.seen.is_empty() && self.desk.is_idle(&customer.desk);
+        if gone {
+            self.customers.remove(at);
+        } else if more {
+            self.tidy_later(at);
+        }
+    }
+
+    /// Sets the timer for [`Task::tidy`] where none is set.
+    pub(crate) fn tidy_later(&mut self, at: u32) {
+        let time = self.instant + self.settings.late_horizon_ms.max(self.settings.dedupe_for_ms) + 1_000;
+        let customer = self.customers.live(at);
+        if customer.tidy_at == NONE && time < crate::FOREVER {
+            customer.tidy_at = time;
+            self.wheel.insert(Timer { time, customer: at, rule: TIDY });
+        }
+    }
+
+    fn wake_desk(&mut self, book: &Rulebook, id: &CompactString, at: u32) {
+        self.touch(at);
+        let instant = self.instant;
+        let Some(customer) = self.customers.at(at) else { return };
+        self.desk.wake(book, id, &mut customer.desk, instant);
+        self.desk_later(at);
+    }
+
+    /// Sets the desk's timer where it wants an earlier one.
+    pub(crate) fn desk_later(&mut self, at: u32) {
+        let instant = self.instant;
+        let customer = self.customers.live(at);
+        let Some(time) = self.desk.next(&customer.desk) else { return };
+        let time = time.max(instant);
+        if time < customer.desk_at && time < crate::FOREVER {
+            customer.desk_at = time;
+            self.wheel.insert(Timer { time, customer: at, rule: DESK });
+        }
+        self.tidy_later(at);
+    }
+}

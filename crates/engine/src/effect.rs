@@ -1,0 +1,162 @@
+//! What comes out of the engine: detections and what becomes of them.
+
+use compact_str::CompactString;
+use cxwatch_event::{Micro, Millis, Reason, TypeId};
+use cxwatch_rulebook::{FeedIx, Level, RuleIx};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// Measures of an episode or window, in the order of [`cxwatch_rulebook::Rule::measures`].
+pub type Measures = SmallVec<[Option<Micro>; 2]>;
+
+/// An event as evidence: enough to find it again and to name it, nothing of its content.
+///
+/// For a detection that stands as evidence in another rule, `kind` is `None`, `source` is `rule:<id>` and `id` that
+/// of the event the detection is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EventRef {
+    /// The feed it came in on.
+    pub feed: u8,
+    /// The type, or `None` for a detection.
+    pub kind: Option<u16>,
+    /// Which event of its record.
+    pub sub: u32,
+    /// The record's offset.
+    pub offset: i64,
+    /// When it happened.
+    pub time: Millis,
+    /// CloudEvents `id`.
+    pub id: CompactString,
+    /// CloudEvents `source`.
+    pub source: CompactString,
+}
+
+impl EventRef {
+    /// The type's number, for an event.
+    pub fn type_id(&self) -> Option<TypeId> {
+        self.kind.map(TypeId)
+    }
+
+    /// The feed.
+    pub fn feed_ix(&self) -> FeedIx {
+        FeedIx(self.feed)
+    }
+}
+
+/// "Rule R holds for customer C", with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detection {
+    /// Its number within the task's customer: the same for the same problem, whatever its deadline or measures.
+    pub id: u64,
+    /// The rule.
+    pub rule: RuleIx,
+    /// Warning or breach.
+    pub level: Level,
+    /// The customer.
+    pub customer: CompactString,
+    /// The episode's key; empty where the rule has no `per`.
+    pub key: CompactString,
+    /// The event time at which it holds: a deadline, or the time of the completing event.
+    pub time: Millis,
+    /// What it is about: the opening event of an absence, the completing event of the other kinds.
+    pub about: EventRef,
+    /// The deadline of the episode: for a warning the one it warns of.
+    pub deadline: Millis,
+    /// The events it rests on, in order of time; `about` among them.
+    pub evidence: Vec<EventRef>,
+    /// How many events it rests on, where the evidence was cut.
+    pub events: u32,
+    /// Its measures.
+    pub measures: Measures,
+    /// 0 to 100.
+    pub severity: u8,
+    /// What the clock knew when it was published.
+    pub clock: Clock,
+}
+
+/// The state of the clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clock {
+    /// The instant being processed.
+    pub instant: Millis,
+    /// The task's watermark.
+    pub watermark: Millis,
+    /// By feed: its own watermark and whether it is blind.
+    pub feeds: SmallVec<[(Millis, bool); 4]>,
+}
+
+/// A detection that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// As in [`Detection`].
+    pub id: u64,
+    /// The rule.
+    pub rule: RuleIx,
+    /// Warning or breach.
+    pub level: Level,
+    /// The customer.
+    pub customer: CompactString,
+    /// The episode's key.
+    pub key: CompactString,
+    /// The detection's time.
+    pub time: Millis,
+    /// What it was about.
+    pub about: EventRef,
+    /// The event that ended it, where one did.
+    pub by: Option<EventRef>,
+}
+
+/// One effect, in the order in which they happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A rule holds.
+    Detected(Box<Detection>),
+    /// It never held.
+    Retracted(Box<Ended>),
+    /// It held, and the need to act is over.
+    Resolved(Box<Ended>),
+}
+
+/// An event of a record that the clock refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// Which event of the record (by its place among the record's times).
+    pub sub: u32,
+    /// [`Reason::TimeInFuture`] or [`Reason::TooLate`].
+    pub reason: Reason,
+    /// Its time.
+    pub time: Millis,
+}
+
+/// What became of things, counted since the task began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events applied.
+    pub applied: u64,
+    /// Events applied at once: their place was behind the instant.
+    pub at_once: u64,
+    /// Events that were late against their feed's watermark.
+    pub late: u64,
+    /// Events dropped as duplicates.
+    pub duplicates: u64,
+    /// Events refused as too late.
+    pub too_late: u64,
+    /// Events refused for lying in the future.
+    pub in_future: u64,
+    /// Instants forced out of a full buffer.
+    pub forced: u64,
+    /// Detections.
+    pub detections: u64,
+    /// Retractions.
+    pub retractions: u64,
+    /// Resolutions.
+    pub resolutions: u64,
+    /// Deadlines that were due but had to wait for a feed.
+    pub held: u64,
+    /// Key evaluations from memory.
+    pub evaluated_again: u64,
+    /// Times a memory bound was hit.
+    pub bound_hits: u64,
+    /// `start` events without the field of `per`.
+    pub starts_without_key: u64,
+}

@@ -1,0 +1,50 @@
+//! Where an event stands in the naive order: all events sorted by time.
+
+use crate::EventRef;
+use cxwatch_event::Millis;
+use cxwatch_rulebook::RuleIx;
+use serde::{Deserialize, Serialize};
+
+/// A position in the naive order. At one instant: events by (feed, offset, sub-index), each followed by the
+/// detections it completed; then what timers of the instant detected, in the order of the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Pos {
+    pub(crate) time: Millis,
+    /// 0 for an event and what it completed, 1 for what a timer detected.
+    class: u8,
+    /// Feed, or rule.
+    major: u16,
+    /// Offset, or the beginning of the key as a number.
+    minor: i64,
+    sub: u32,
+    /// 0 for the event itself, else one more than the rule whose detection it caused.
+    chain: u16,
+}
+
+impl Pos {
+    pub(crate) fn of_event(event: &EventRef) -> Self {
+        Pos {
+            time: event.time,
+            class: 0,
+            major: u16::from(event.feed),
+            minor: event.offset,
+            sub: event.sub,
+            chain: 0,
+        }
+    }
+
+    /// Of a detection that the event at this position completed.
+    pub(crate) fn completed(self, rule: RuleIx) -> Self {
+        Pos { chain: rule.0 + 1, ..self }
+    }
+
+    /// Of a detection at a deadline.
+    pub(crate) fn of_timer(time: Millis, rule: RuleIx, key: &str) -> Self {
+        let mut first = [0; 8];
+        let taken = key.len().min(8);
+        first[..taken].copy_from_slice(&key.as_bytes()[..taken]);
+        // Shifted so that the order of the bytes is the order of the signed numbers.
+        let minor = (u64::from_be_bytes(first) ^ 1 << 63) as i64;
+        Pos { time, class: 1, major: rule.0, minor, sub: 0, chain: 0 }
+    }
+}
