@@ -1,0 +1,294 @@
+//! Topics, offsets and deletions: what is asked for at start and by an operator. Every call blocks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::block_on::block_on;
+use crate::end_offsets::client;
+use crate::fault::Fault;
+use crate::settings::{Properties, client_config};
+
+/// A topic as the cluster describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// All its settings, also those that are defaults.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A topic to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it must have.
+    pub partitions: i32,
+    /// Copies of each partition; -1 leaves it to the broker.
+    pub replication: i32,
+    /// Settings to be made at creation, and to be expected of a topic that exists.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// What became of a [`TopicSpec`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicState {
+    /// It was made now.
+    Created,
+    /// It was there, just so.
+    Existed,
+    /// It was there, but not so: each difference in words (`partitions is 4, not 8`). Nothing was changed.
+    Differs(Vec<String>),
+}
+
+/// Which offset of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetOf {
+    /// The first that exists.
+    Start,
+    /// The high watermark: after everything that has arrived.
+    End,
+    /// The last stable offset: after everything that is decided.
+    StableEnd,
+    /// The first record whose timestamp (milliseconds since the epoch) is this or later; the end if there is none.
+    Time(i64),
+}
+
+/// The operator's client.
+pub struct Admin {
+    native: AdminClient<DefaultClientContext>,
+    properties: Properties,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// Makes a client; every call takes at most about `timeout`.
+    pub fn new(properties: &Properties, timeout: Duration) -> Result<Self, Fault> {
+        let during = "create admin client";
+        let mut common = properties.clone();
+        // Properties of a group member make no sense here, and some are refused.
+        common.retain(|name, _| !name.starts_with("group.") && name != "isolation.level");
+        let native = client_config(during, &common, &[], &[])?
+            .create()
+            .map_err(|error| Fault::plain(during, &error))?;
+        Ok(Self { native, properties: common, timeout })
+    }
+
+    fn options(&self) -> AdminOptions {
+        AdminOptions::new().request_timeout(Some(self.timeout)).operation_timeout(Some(self.timeout))
+    }
+
+    /// Describes a topic; `None` if there is none of that name.
+    pub fn describe_topic(&self, name: &str) -> Result<Option<TopicDescription>, Fault> {
+        let during = "describe topic";
+        let Some(partitions) = self.partitions(name)? else {
+            return Ok(None);
+        };
+        let answers =
+            block_on(self.native.describe_configs([&ResourceSpecifier::Topic(name)], &self.options()))
+                .map_err(|error| Fault::plain(during, &error))?;
+        let mut settings = BTreeMap::new();
+        for answer in answers {
+            let resource = answer.map_err(|code| Fault::code(during, code, code.to_string()))?;
+            for entry in resource.entries {
+                if let Some(value) = entry.value {
+                    settings.insert(entry.name, value);
+                }
+            }
+        }
+        Ok(Some(TopicDescription { name: name.to_owned(), partitions, settings }))
+    }
+
+    /// How many partitions a topic has; `None` if there is none of that name.
+    pub fn partitions(&self, name: &str) -> Result<Option<i32>, Fault> {
+        let during = "look up topic";
+        let metadata = self
+            .native
+            .inner()
+            .fetch_metadata(Some(name), self.timeout)
+            .map_err(|error| Fault::plain(during, &error))?;
+        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
+            return Ok(None);
+        };
+        match topic.error().map(RDKafkaErrorCode::from) {
+            None => Ok(i32::try_from(topic.partitions().len()).ok()),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+            Some(code) => Err(Fault::code(during, code, format!("{name}: {code}"))),
+        }
+    }
+
+    /// Sees to it that a topic exists. One that exists is never changed, only compared.
+    pub fn ensure_topic(&self, spec: &TopicSpec) -> Result<TopicState, Fault> {
+        let during = "create topic";
+        if let Some(there) = self.describe_topic(&spec.name)? {
+            return Ok(compare(spec, &there));
+        }
+        let mut topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(spec.replication));
+        for (name, value) in &spec.settings {
+            topic = topic.set(name, value);
+        }
+        let results = block_on(self.native.create_topics([&topic], &self.options()))
+            .map_err(|error| Fault::plain(during, &error))?;
+        for result in results {
+            match result {
+                Ok(_) => {}
+                // Another process was quicker.
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {
+                    return Ok(match self.describe_topic(&spec.name)? {
+                        Some(there) => compare(spec, &there),
+                        None => TopicState::Existed,
+                    });
+                }
+                Err((name, code)) => {
+                    return Err(Fault::code(during, code, format!("{name}: {code}")));
+                }
+            }
+        }
+        Ok(TopicState::Created)
+    }
+
+    /// Deletes a topic; false if there was none.
+    pub fn delete_topic(&self, name: &str) -> Result<bool, Fault> {
+        let during = "delete topic";
+        let results = block_on(self.native.delete_topics(&[name], &self.options()))
+            .map_err(|error| Fault::plain(during, &error))?;
+        match results.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))) => Ok(false),
+            Some(Err((name, code))) => Err(Fault::code(during, code, format!("{name}: {code}"))),
+            _ => Ok(true),
+        }
+    }
+
+    /// Deletes the records of a partition before an offset; returns the first offset that exists then. On disk whole
+    /// segments go. A topic that is only compacted refuses (`PolicyViolation`).
+    pub fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<i64, Fault> {
+        let during = "delete records";
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(topic, partition, Offset::Offset(before))
+            .map_err(|error| Fault::plain(during, &error))?;
+        let done = block_on(self.native.delete_records(&list, &self.options()))
+            .map_err(|error| Fault::plain(during, &error))?;
+        let element = done
+            .find_partition(topic, partition)
+            .ok_or_else(|| Fault::code(during, RDKafkaErrorCode::UnknownPartition, "no answer for it"))?;
+        element.error().map_err(|error| Fault::plain(during, &error))?;
+        match element.offset() {
+            Offset::Offset(start) => Ok(start),
+            other => Err(Fault::code(during, RDKafkaErrorCode::Unknown, format!("odd answer {other:?}"))),
+        }
+    }
+
+    /// Offsets of partitions 0 to `partitions` - 1 of a topic, in that order.
+    pub fn offsets(&self, topic: &str, partitions: i32, of: OffsetOf) -> Result<Vec<i64>, Fault> {
+        let during = "list offsets";
+        let isolation = if of == OffsetOf::StableEnd { "read_committed" } else { "read_uncommitted" };
+        let consumer = client(during, &self.properties, isolation)?;
+        let asked = match of {
+            OffsetOf::Start => Offset::Beginning,
+            OffsetOf::End | OffsetOf::StableEnd => Offset::End,
+            OffsetOf::Time(time_ms) => Offset::Offset(time_ms),
+        };
+        let found = offsets_at(&consumer, topic, partitions, asked, self.timeout)?;
+        let ends = if found.iter().any(Option::is_none) {
+            offsets_at(&consumer, topic, partitions, Offset::End, self.timeout)?
+        } else {
+            Vec::new()
+        };
+        found
+            .iter()
+            .enumerate()
+            .map(|(index, offset)| {
+                offset.or_else(|| ends.get(index).copied().flatten()).ok_or_else(|| {
+                    Fault::code(
+                        during,
+                        RDKafkaErrorCode::UnknownPartition,
+                        format!("{topic}/{index} did not answer"),
+                    )
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn native(&self) -> &AdminClient<DefaultClientContext> {
+        &self.native
+    }
+
+    pub(crate) fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The settings of a topic that differ from the broker's own defaults.
+    pub fn own_settings(&self, name: &str) -> Result<BTreeMap<String, String>, Fault> {
+        let during = "describe topic";
+        let answers =
+            block_on(self.native.describe_configs([&ResourceSpecifier::Topic(name)], &self.options()))
+                .map_err(|error| Fault::plain(during, &error))?;
+        let mut own = BTreeMap::new();
+        for answer in answers {
+            let resource = answer.map_err(|code| Fault::code(during, code, code.to_string()))?;
+            own.extend(
+                resource
+                    .entries
+                    .into_iter()
+                    .filter(|entry| entry.source == ConfigSource::DynamicTopic)
+                    .filter_map(|entry| Some((entry.name, entry.value?))),
+            );
+        }
+        Ok(own)
+    }
+}
+
+fn compare(spec: &TopicSpec, there: &TopicDescription) -> TopicState {
+    let mut differences = Vec::new();
+    if there.partitions != spec.partitions {
+        differences.push(format!("partitions is {}, not {}", there.partitions, spec.partitions));
+    }
+    for (name, wanted) in &spec.settings {
+        match there.settings.get(name) {
+            Some(value) if value == wanted => {}
+            Some(value) => differences.push(format!("{name} is {value}, not {wanted}")),
+            None => differences.push(format!("{name} is not set, should be {wanted}")),
+        }
+    }
+    if differences.is_empty() { TopicState::Existed } else { TopicState::Differs(differences) }
+}
+
+fn offsets_at(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partitions: i32,
+    asked: Offset,
+    timeout: Duration,
+) -> Result<Vec<Option<i64>>, Fault> {
+    let during = "list offsets";
+    let plain = |error: KafkaError| Fault::plain(during, &error);
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        list.add_partition_offset(topic, partition, asked).map_err(plain)?;
+    }
+    let list = consumer.offsets_for_times(list, timeout).map_err(plain)?;
+    list.elements()
+        .iter()
+        .map(|element| {
+            element.error().map_err(plain)?;
+            Ok(match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            })
+        })
+        .collect()
+}

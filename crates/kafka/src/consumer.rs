@@ -1,0 +1,483 @@
+//! The input side of one stream thread: all feeds of its tasks, through one group member.
+//!
+//! Everything happens on the calling thread and inside the calls of this type. librdkafka asks for rebalances by an
+//! event and then waits until the assignment is confirmed, so [`FeedConsumer::poll`] can hand the rebalance to the
+//! caller's [`RebalanceHandler`] outside of any callback: a revoked task commits there, with the group's blessing, and
+//! only when the handler returns are the partitions given away.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::batch::{FeedQueue, Served};
+use crate::fault::{Answer, Fault};
+use crate::settings::{Properties, client_config};
+
+/// A partition of one of a consumer's feeds; `feed` counts in the order of the topics it was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeedPartition {
+    /// Index of the topic.
+    pub feed: usize,
+    /// Partition number.
+    pub partition: i32,
+}
+
+/// What a group remembers for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to read.
+    pub offset: i64,
+    /// The text committed with it; empty if none was.
+    pub metadata: String,
+}
+
+/// The answer to rebalances. Both calls run inside [`FeedConsumer::poll`] (or `leave`), on the same thread.
+pub trait RebalanceHandler {
+    /// These partitions are ours from now on. None delivers before [`FeedConsumer::start`] names its position, here
+    /// or later.
+    fn assigned(&mut self, consumer: &mut FeedConsumer, partitions: &[FeedPartition]);
+
+    /// These partitions go away when this call returns. With `lost` false they are still ours and a last transaction
+    /// may be committed; with `lost` true others may own them already, and all that is left is to forget them.
+    fn revoked(&mut self, consumer: &mut FeedConsumer, partitions: &[FeedPartition], lost: bool);
+}
+
+/// Proof of group membership, to be taken fresh for every transaction: it carries the generation that fences zombies.
+pub struct GroupMetadata(pub(crate) rdkafka::consumer::ConsumerGroupMetadata);
+
+struct Rebalance {
+    assign: bool,
+    partitions: Vec<(String, i32)>,
+}
+
+/// Notes what librdkafka reports; never acts inside its calls.
+struct Context {
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    /// Nobody polls with a handler any more: confirm everything at once.
+    closing: AtomicBool,
+    errors: AtomicU64,
+}
+
+impl Context {
+    fn rebalances(&self) -> std::sync::MutexGuard<'_, VecDeque<Rebalance>> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(%error, reason, "consumer client reports an error");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let assign = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Relaxed) {
+            if let Err(error) = confirm(consumer, false, list) {
+                tracing::warn!(%error, "cannot give partitions back while closing");
+            }
+            return;
+        }
+        let partitions =
+            list.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
+        self.rebalances().push_back(Rebalance { assign, partitions });
+    }
+
+    fn commit_callback(&self, _: KafkaResult<()>, _: &TopicPartitionList) {}
+}
+
+/// Tells the library that we agree; until then the group waits for us.
+fn confirm<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    assign: bool,
+    list: &TopicPartitionList,
+) -> KafkaResult<()> {
+    let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+    match (cooperative, assign) {
+        (true, true) => consumer.incremental_assign(list),
+        (true, false) => consumer.incremental_unassign(list),
+        (false, true) => consumer.assign(list),
+        (false, false) => consumer.unassign(),
+    }
+}
+
+struct Feed {
+    topic: String,
+    queue: FeedQueue<Context>,
+    /// Next offset to be handed over, by partition number; `None` where not started. Kept here because librdkafka's
+    /// own count is one too high after an end-of-partition event that came by a batch.
+    positions: Vec<Option<i64>>,
+}
+
+impl Feed {
+    fn set_position(&mut self, partition: i32, position: Option<i64>) {
+        let Ok(index) = usize::try_from(partition) else {
+            return;
+        };
+        if index >= self.positions.len() {
+            self.positions.resize(index + 1, None);
+        }
+        self.positions[index] = position;
+    }
+}
+
+/// One group member that reads several feeds, each through a queue of its own.
+pub struct FeedConsumer {
+    feeds: Vec<Feed>,
+    base: Arc<BaseConsumer<Context>>,
+    assigned: Vec<FeedPartition>,
+}
+
+impl FeedConsumer {
+    /// Makes a group member (`group.id` must be among the properties) for these topics and joins the group.
+    ///
+    /// Forced: `range` assignment (the only one that keeps a partition number of all topics together), no automatic
+    /// commits, `read_committed`, end-of-partition events, and no automatic reset: an offset that is gone is an error
+    /// for an operator, never a silent jump.
+    pub fn subscribe(properties: &Properties, topics: &[String]) -> Result<Self, Fault> {
+        let during = "subscribe to the feeds";
+        let consumer = Self::create(properties, topics)?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        consumer.base.subscribe(&names).map_err(|error| Fault::plain(during, &error))?;
+        Ok(consumer)
+    }
+
+    /// Makes a reader outside of any group's protocol that takes exactly these partitions from these offsets
+    /// (`group.id` must be set all the same; nothing is ever committed to it).
+    pub fn assign(
+        properties: &Properties,
+        topics: &[String],
+        from: &[(FeedPartition, i64)],
+    ) -> Result<Self, Fault> {
+        let during = "assign partitions";
+        let mut consumer = Self::create(properties, topics)?;
+        let mut list = TopicPartitionList::with_capacity(from.len());
+        for &(at, offset) in from {
+            let feed = &mut consumer.feeds[at.feed];
+            feed.queue.forward(&feed.topic, at.partition)?;
+            feed.set_position(at.partition, Some(offset));
+            add(during, &mut list, &feed.topic, at.partition, offset)?;
+        }
+        consumer.base.assign(&list).map_err(|error| Fault::plain(during, &error))?;
+        consumer.assigned = from.iter().map(|&(at, _)| at).collect();
+        Ok(consumer)
+    }
+
+    fn create(properties: &Properties, topics: &[String]) -> Result<Self, Fault> {
+        let during = "create consumer";
+        if !properties.contains_key("group.id") {
+            return Err(Fault::config(during, "group.id is not set"));
+        }
+        let new_protocol = properties
+            .get("group.protocol")
+            .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
+        let mut defaults = vec![("fetch.queue.backoff.ms", "50"), ("check.crcs", "true")];
+        let mut forced = vec![
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            ("auto.offset.reset", "error"),
+            ("isolation.level", "read_committed"),
+            ("allow.auto.create.topics", "false"),
+        ];
+        if new_protocol {
+            // Session and heartbeat are the broker's with this protocol; naming them is an error.
+            forced.push(("group.remote.assignor", "range"));
+        } else {
+            defaults.push(("session.timeout.ms", "10000"));
+            defaults.push(("heartbeat.interval.ms", "500"));
+            forced.push(("partition.assignment.strategy", "range"));
+        }
+        let config = client_config(during, properties, &defaults, &forced)?;
+        let base: BaseConsumer<Context> = config
+            .create_with_context(Context {
+                rebalances: Mutex::new(VecDeque::new()),
+                closing: AtomicBool::new(false),
+                errors: AtomicU64::new(0),
+            })
+            .map_err(|error| Fault::plain(during, &error))?;
+        let base = Arc::new(base);
+        let feeds = topics
+            .iter()
+            .map(|topic| Feed {
+                topic: topic.clone(),
+                queue: FeedQueue::new(Arc::clone(&base)),
+                positions: Vec::new(),
+            })
+            .collect();
+        Ok(Self { feeds, base, assigned: Vec::new() })
+    }
+
+    /// Lets the client live: heartbeats are answered, rebalances go to `handler`. To be called often, at least every
+    /// `max.poll.interval.ms`, whether or not records are wanted. Waits up to `timeout` if nothing is to be done.
+    /// A returned fault is one of the whole client; those of a partition come by [`serve`](Self::serve).
+    pub fn poll(&mut self, timeout: Duration, handler: &mut dyn RebalanceHandler) -> Result<(), Fault> {
+        let mut fault = None;
+        match self.base.poll(timeout) {
+            None => {}
+            Some(Err(error)) => fault = Some(Fault::plain("poll consumer", &error)),
+            Some(Ok(message)) => {
+                // It cannot be put back, so this consumer must not go on.
+                use rdkafka::Message;
+                return Err(Fault::new(
+                    Answer::CloseDirty,
+                    "poll consumer",
+                    "NotForwarded",
+                    format!(
+                        "record {} of {}/{} came outside of its feed's queue",
+                        message.offset(),
+                        message.topic(),
+                        message.partition()
+                    ),
+                ));
+            }
+        }
+        self.handle_rebalances(handler)?;
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Hands over up to `max` items of one feed, in the order of each of its partitions; returns how many. Waits up to
+    /// `timeout` for the first one. A feed that is not served keeps what was fetched for it, up to the client's
+    /// `queued.*` bounds, and costs the others nothing.
+    pub fn serve(
+        &mut self,
+        feed: usize,
+        max: usize,
+        timeout: Duration,
+        mut each: impl FnMut(Served<'_>),
+    ) -> usize {
+        let Feed { queue, positions, .. } = &mut self.feeds[feed];
+        queue.serve(max, timeout, |served| {
+            let moved = match &served {
+                Served::Message(message) => Some((message.partition(), message.offset() + 1)),
+                Served::Eof { partition, position } => Some((*partition, *position)),
+                Served::Error { .. } => None,
+            };
+            if let Some((partition, position)) = moved
+                && let Ok(index) = usize::try_from(partition)
+                && let Some(slot) = positions.get_mut(index)
+            {
+                *slot = Some(position);
+            }
+            each(served);
+        })
+    }
+
+    /// Lets held partitions deliver, each from the given offset. Also for one that delivers already: what was fetched
+    /// and not served is thrown away.
+    pub fn start(&mut self, from: &[(FeedPartition, i64)], timeout: Duration) -> Result<(), Fault> {
+        let during = "start reading";
+        let deadline = Instant::now() + timeout;
+        let mut open = from.to_vec();
+        // A partition assigned a moment ago refuses to seek until its reading has begun.
+        while !open.is_empty() {
+            let mut list = TopicPartitionList::with_capacity(open.len());
+            for &(at, offset) in &open {
+                add(during, &mut list, &self.feeds[at.feed].topic, at.partition, offset)?;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let result = self
+                .base
+                .seek_partitions(list, left)
+                .map_err(|error| Fault::new(Answer::Retry, during, "SeekFailed", error.to_string()))?;
+            let mut refused = None;
+            open.retain(|&(at, _)| {
+                let topic = &self.feeds[at.feed].topic;
+                let error =
+                    result.find_partition(topic, at.partition).and_then(|element| element.error().err());
+                let again = error.is_some();
+                refused = error.or(refused.take());
+                again
+            });
+            if let Some(error) = refused {
+                let fault = Fault::plain(during, &error);
+                let passing = error.rdkafka_error_code() == Some(RDKafkaErrorCode::State)
+                    || fault.answer == Answer::Retry;
+                if !passing || Instant::now() >= deadline {
+                    return Err(fault);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let mut list = TopicPartitionList::with_capacity(from.len());
+        for &(at, offset) in from {
+            self.feeds[at.feed].set_position(at.partition, Some(offset));
+            list.add_partition(&self.feeds[at.feed].topic, at.partition);
+        }
+        self.base.resume(&list).map_err(|error| Fault::plain(during, &error))
+    }
+
+    /// Stops partitions from delivering until [`start`](Self::start); what was fetched is thrown away, so this is no
+    /// tap for everyday use.
+    pub fn hold(&mut self, partitions: &[FeedPartition]) -> Result<(), Fault> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            list.add_partition(&self.feeds[at.feed].topic, at.partition);
+        }
+        self.base.pause(&list).map_err(|error| Fault::plain("hold partitions", &error))
+    }
+
+    /// The next offset that [`serve`](Self::serve) will hand over at the earliest; `None` before the start.
+    pub fn position(&self, at: FeedPartition) -> Option<i64> {
+        let index = usize::try_from(at.partition).ok()?;
+        self.feeds[at.feed].positions.get(index).copied().flatten()
+    }
+
+    /// The partitions that are ours, sorted.
+    pub fn assigned(&self) -> &[FeedPartition] {
+        &self.assigned
+    }
+
+    /// The topic of a feed.
+    pub fn topic(&self, feed: usize) -> &str {
+        &self.feeds[feed].topic
+    }
+
+    /// How many errors the client has reported since it was made (lost connections above all).
+    pub fn client_errors(&self) -> u64 {
+        self.base.context().errors.load(Ordering::Relaxed)
+    }
+
+    /// Proof of membership for a transaction.
+    pub fn group_metadata(&self) -> Result<GroupMetadata, Fault> {
+        self.base
+            .group_metadata()
+            .map(GroupMetadata)
+            .ok_or_else(|| Fault::config("take group metadata", "the consumer is in no group"))
+    }
+
+    /// What the group has committed for these partitions; `None` where nothing is. While a transaction with offsets of
+    /// this group is open the broker holds the answer back: the fault says `Retry`, and asking again until the
+    /// transaction has timed out waits it out.
+    pub fn committed(
+        &self,
+        partitions: &[FeedPartition],
+        timeout: Duration,
+    ) -> Result<Vec<Option<Committed>>, Fault> {
+        let during = "read committed offsets";
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            list.add_partition(&self.feeds[at.feed].topic, at.partition);
+        }
+        let list =
+            self.base.committed_offsets(list, timeout).map_err(|error| Fault::plain(during, &error))?;
+        partitions
+            .iter()
+            .map(|at| {
+                let Some(element) = list.find_partition(&self.feeds[at.feed].topic, at.partition) else {
+                    return Ok(None);
+                };
+                element.error().map_err(|error| Fault::plain(during, &error))?;
+                Ok(match element.offset() {
+                    Offset::Offset(offset) => {
+                        Some(Committed { offset, metadata: element.metadata().to_owned() })
+                    }
+                    _ => None,
+                })
+            })
+            .collect()
+    }
+
+    /// Leaves the group in peace: what is assigned is revoked through `handler` first, while it can still commit.
+    pub fn leave(mut self, timeout: Duration, handler: &mut dyn RebalanceHandler) -> Result<(), Fault> {
+        let deadline = Instant::now() + timeout;
+        self.base.unsubscribe();
+        while !self.assigned.is_empty() && Instant::now() < deadline {
+            self.poll(Duration::from_millis(20), handler)?;
+        }
+        Ok(())
+    }
+
+    fn handle_rebalances(&mut self, handler: &mut dyn RebalanceHandler) -> Result<(), Fault> {
+        loop {
+            let next = self.base.context().rebalances().pop_front();
+            let Some(rebalance) = next else { return Ok(()) };
+            let partitions = self.known(&rebalance.partitions);
+            if rebalance.assign {
+                self.take(&partitions)?;
+                handler.assigned(self, &partitions);
+            } else {
+                let lost = self.base.assignment_lost();
+                handler.revoked(self, &partitions, lost);
+                self.give_up(&partitions)?;
+            }
+        }
+    }
+
+    fn known(&self, partitions: &[(String, i32)]) -> Vec<FeedPartition> {
+        let mut known: Vec<FeedPartition> = partitions
+            .iter()
+            .filter_map(|(topic, partition)| {
+                let feed = self.feeds.iter().position(|feed| feed.topic == *topic)?;
+                Some(FeedPartition { feed, partition: *partition })
+            })
+            .collect();
+        known.sort_unstable();
+        known
+    }
+
+    /// Confirms an assignment with every partition held: forwarded first, or its records would go to the main queue;
+    /// paused before it is assigned, so that nothing is fetched from the placeholder offset.
+    fn take(&mut self, partitions: &[FeedPartition]) -> Result<(), Fault> {
+        let during = "take partitions";
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            let feed = &mut self.feeds[at.feed];
+            feed.queue.forward(&feed.topic, at.partition)?;
+            feed.set_position(at.partition, None);
+            add(during, &mut list, &feed.topic, at.partition, 0)?;
+        }
+        self.base
+            .pause(&list)
+            .and_then(|()| confirm(&*self.base, true, &list))
+            .map_err(|error| Fault::new(Answer::CloseDirty, during, "Other", error.to_string()))?;
+        self.assigned.extend_from_slice(partitions);
+        self.assigned.sort_unstable();
+        self.assigned.dedup();
+        Ok(())
+    }
+
+    fn give_up(&mut self, partitions: &[FeedPartition]) -> Result<(), Fault> {
+        let during = "give partitions up";
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            self.feeds[at.feed].set_position(at.partition, None);
+            list.add_partition(&self.feeds[at.feed].topic, at.partition);
+        }
+        confirm(&*self.base, false, &list)
+            .map_err(|error| Fault::new(Answer::CloseDirty, during, "Other", error.to_string()))?;
+        self.assigned.retain(|at| partitions.binary_search(at).is_err());
+        Ok(())
+    }
+}
+
+impl Drop for FeedConsumer {
+    fn drop(&mut self) {
+        // The client polls itself until it has left the group; a rebalance that it meets there, or that waits here
+        // unanswered, would never be confirmed.
+        self.base.context().closing.store(true, Ordering::Relaxed);
+        if !self.base.context().rebalances().is_empty() {
+            let _ = self.base.unassign();
+        }
+    }
+}
+
+fn add(
+    during: &'static str,
+    list: &mut TopicPartitionList,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<(), Fault> {
+    list.add_partition_offset(topic, partition, Offset::Offset(offset))
+        .map_err(|error| Fault::plain(during, &error))
+}

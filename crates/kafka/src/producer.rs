@@ -1,0 +1,320 @@
+//! The output side of one stream thread: a transactional producer that avoids the client's traps.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::consumer::GroupMetadata;
+use crate::fault::{Answer, Fault};
+use crate::settings::{Properties, client_config};
+
+/// How long one `poll` waits for the network at most. Short, because the client's own steps are 100 ms.
+const STEP: Duration = Duration::from_millis(1);
+
+/// A record to be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Topic.
+    pub topic: &'a str,
+    /// Partition number; always chosen by us, so that a task's output lies where its input lies.
+    pub partition: i32,
+    /// Key; `None` is a null key.
+    pub key: Option<&'a [u8]>,
+    /// Value; `None` is a null value.
+    pub value: Option<&'a [u8]>,
+    /// Headers in their order.
+    pub headers: &'a [(&'a str, &'a [u8])],
+    /// Timestamp in milliseconds since the epoch; the client's clock if `None`.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// A position to be committed with a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetCommit {
+    /// Topic.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// The next offset to read.
+    pub offset: i64,
+    /// A text that comes back with it; the broker takes up to 4,096 bytes.
+    pub metadata: String,
+}
+
+/// A transaction that has committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitDone {
+    /// How long it took, from the call on.
+    pub took: Duration,
+    /// The connection broke or the commit took longer than a request may: the client may have sent the end of this
+    /// transaction twice, and the second may hit the next one (KAFKA-17754). Make a new producer with the same id
+    /// before the next transaction; that raises the epoch.
+    pub renew: bool,
+}
+
+#[derive(Default)]
+struct Context {
+    disconnected: AtomicBool,
+    /// The first failed delivery since the transaction began, for the message.
+    undelivered: Mutex<Option<String>>,
+}
+
+impl Context {
+    fn undelivered(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown)
+        ) {
+            self.disconnected.store(true, Ordering::Relaxed);
+        }
+        tracing::debug!(%error, reason, "producer client reports an error");
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.undelivered().get_or_insert_with(|| error.to_string());
+        }
+    }
+}
+
+/// A transactional producer. All calls block at most for the timeout given at its making.
+pub struct TransactionalProducer {
+    base: BaseProducer<Context>,
+    request_timeout: Duration,
+    timeout: Duration,
+}
+
+impl TransactionalProducer {
+    /// Makes the producer and registers it, which fences every earlier one with the same id and ends what it left
+    /// open. `transactional_id` must be the same after a restart.
+    ///
+    /// Defaults that an operator may change: `transaction.timeout.ms` 15 s (so long an abandoned transaction stops all
+    /// readers of committed records), `socket.timeout.ms` 10 s and `message.timeout.ms` 15 s, which must not be longer;
+    /// lz4; `linger.ms` 1.
+    pub fn new(properties: &Properties, transactional_id: &str, timeout: Duration) -> Result<Self, Fault> {
+        let during = "create producer";
+        let defaults = [
+            ("transaction.timeout.ms", "15000"),
+            ("socket.timeout.ms", "10000"),
+            ("message.timeout.ms", "15000"),
+            ("linger.ms", "1"),
+            ("compression.type", "lz4"),
+        ];
+        let forced = [
+            ("transactional.id", transactional_id),
+            ("enable.idempotence", "true"),
+            ("acks", "all"),
+            // Successful deliveries are not reported one by one; the commit speaks for all.
+            ("delivery.report.only.error", "true"),
+        ];
+        let config = client_config(during, properties, &defaults, &forced)?;
+        let request_timeout = config
+            .get("socket.timeout.ms")
+            .and_then(|ms| ms.parse().ok())
+            .map_or(Duration::from_secs(10), Duration::from_millis);
+        let base: BaseProducer<Context> =
+            config.create_with_context(Context::default()).map_err(|error| Fault::plain(during, &error))?;
+        let producer = Self { base, request_timeout, timeout };
+        producer.init()?;
+        Ok(producer)
+    }
+
+    /// Registers again until the time is up: the first broker answers may well be "not yet".
+    fn init(&self) -> Result<(), Fault> {
+        let during = "register the transactional producer";
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.base.init_transactions(left) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let fault = Fault::transactional(during, &error);
+                    if fault.answer != Answer::Retry || Instant::now() >= deadline {
+                        return Err(fault);
+                    }
+                }
+            }
+            self.base.poll(Duration::from_millis(20));
+        }
+    }
+
+    /// Opens a transaction. Nothing is sent for it yet.
+    pub fn begin(&mut self) -> Result<(), Fault> {
+        *self.base.context().undelivered() = None;
+        self.base.begin_transaction().map_err(|error| Fault::transactional("begin transaction", &error))
+    }
+
+    /// Adds a record to the open transaction. Waits if the client's queue is full.
+    pub fn send(&mut self, record: &Outgoing<'_>) -> Result<(), Fault> {
+        let during = "send record";
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let mut outgoing: BaseRecord<'_, [u8], [u8], ()> =
+                BaseRecord::with_opaque_to(record.topic, ()).partition(record.partition);
+            outgoing.key = record.key;
+            outgoing.payload = record.value;
+            outgoing.timestamp = record.timestamp_ms;
+            if !record.headers.is_empty() {
+                let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+                outgoing.headers =
+                    Some(record.headers.iter().fold(headers, |list, (key, value)| {
+                        list.insert(Header { key, value: Some(*value) })
+                    }));
+            }
+            let Err((error, _)) = self.base.send(outgoing) else {
+                return Ok(());
+            };
+            let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            if !full || Instant::now() >= deadline {
+                return Err(self.send_fault(during, &error));
+            }
+            self.base.poll(STEP);
+        }
+    }
+
+    /// A send into a failed transaction is refused with "erroneous state"; the fatal error behind it decides.
+    fn send_fault(&self, during: &'static str, error: &KafkaError) -> Fault {
+        if let Some((code, message)) = self.base.client().fatal_error() {
+            return Fault::new(Answer::CloseDirty, during, format!("{code:?}"), message);
+        }
+        let mut fault = Fault::plain(during, error);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::State) {
+            fault.answer = Answer::Abort;
+        }
+        fault
+    }
+
+    /// Adds input positions to the open transaction. `group` proves that we are still the member that owns them; the
+    /// broker refuses those of an older generation.
+    pub fn send_offsets(&mut self, offsets: &[OffsetCommit], group: &GroupMetadata) -> Result<(), Fault> {
+        let during = "send offsets to transaction";
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for commit in offsets {
+            let mut element = list.add_partition(&commit.topic, commit.partition);
+            element
+                .set_offset(Offset::Offset(commit.offset))
+                .map_err(|error| Fault::plain(during, &error))?;
+            element.set_metadata(&commit.metadata);
+        }
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.base.send_offsets_to_transaction(&list, &group.0, left) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let fault = Fault::transactional(during, &error);
+                    if fault.answer != Answer::Retry || Instant::now() >= deadline {
+                        return Err(fault);
+                    }
+                    self.base.poll(STEP);
+                }
+            }
+        }
+    }
+
+    /// Commits the open transaction. [`Answer::Ambiguous`]: it may have committed; call this again, or drop the
+    /// producer and look at the journal's end. [`Answer::Abort`]: it has not; call [`abort`](Self::abort), then send
+    /// the same content again.
+    pub fn commit(&mut self) -> Result<CommitDone, Fault> {
+        let during = "commit transaction";
+        let start = Instant::now();
+        let deadline = start + self.timeout;
+        self.base.context().disconnected.store(false, Ordering::Relaxed);
+        // With messages in flight the client's flush waits in steps of 100 ms.
+        if !self.drain(deadline) {
+            // Nothing has been said to the coordinator yet, so the outcome is known: not committed.
+            return Err(Fault::new(
+                Answer::Retry,
+                during,
+                "OperationTimedOut",
+                format!(
+                    "{} records are not yet delivered{}",
+                    self.base.in_flight_count(),
+                    self.undelivered()
+                ),
+            ));
+        }
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        if let Err(error) = self.base.commit_transaction(left) {
+            let mut fault = Fault::transactional(during, &error);
+            if fault.answer == Answer::Retry {
+                fault.answer = Answer::Ambiguous;
+            }
+            fault.message.push_str(&self.undelivered());
+            return Err(fault);
+        }
+        // Lost connections are reported by an event.
+        self.base.poll(Duration::ZERO);
+        let took = start.elapsed();
+        let disconnected = self.base.context().disconnected.load(Ordering::Relaxed);
+        Ok(CommitDone { took, renew: disconnected || took > self.request_timeout })
+    }
+
+    /// Ends the open transaction without effect. Never to be called after an ambiguous commit.
+    pub fn abort(&mut self) -> Result<(), Fault> {
+        let during = "abort transaction";
+        let deadline = Instant::now() + self.timeout;
+        // With messages queued or in flight the client's abort waits for polls that nobody makes.
+        self.base.purge(PurgeConfig::default().queue().inflight());
+        if !self.drain(deadline) {
+            return Err(Fault::new(
+                Answer::CloseDirty,
+                during,
+                "OperationTimedOut",
+                "purged records do not come back",
+            ));
+        }
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        self.base.abort_transaction(left).map_err(|error| Fault::transactional(during, &error))
+    }
+
+    /// Serves the client while there is nothing to send, so that a fatal error shows: another producer with the same
+    /// id has taken over.
+    pub fn poll(&mut self) -> Result<(), Fault> {
+        self.base.poll(Duration::ZERO);
+        match self.base.client().fatal_error() {
+            None => Ok(()),
+            Some((code, message)) => {
+                Err(Fault::new(Answer::CloseDirty, "poll producer", format!("{code:?}"), message))
+            }
+        }
+    }
+
+    /// Waits until nothing is in flight; false if the time ran out.
+    fn drain(&self, deadline: Instant) -> bool {
+        loop {
+            self.base.poll(Duration::ZERO);
+            if self.base.in_flight_count() == 0 {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            self.base.poll(STEP);
+        }
+    }
+
+    fn undelivered(&self) -> String {
+        self.base
+            .context()
+            .undelivered()
+            .as_ref()
+            .map_or_else(String::new, |error| format!("; the first that failed: {error}"))
+    }
+}

@@ -1,0 +1,124 @@
+//! An Apache Kafka of a test's own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tempfile::TempDir;
+
+/// One broker in a temporary folder; ends with this value.
+pub struct KafkaServer {
+    folder: TempDir,
+    bootstrap: String,
+}
+
+impl KafkaServer {
+    /// Whether a broker can be started here, and if not, why.
+    pub fn available() -> Result<(), String> {
+        for (program, argument) in [("java", "-version"), ("mvn", "-version")] {
+            let answer =
+                Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            match answer {
+                Ok(status) if status.success() => {}
+                Ok(status) => return Err(format!("{program} {argument} ends with {status}")),
+                Err(error) => return Err(format!("{program} cannot be run: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// A broker that all tests of this process share while any of them runs; `None`, loudly, where none can be
+    /// started. With `CXWATCH_REQUIRE_KAFKA=1` that is a failure instead.
+    pub fn shared() -> Option<Arc<Self>> {
+        static SHARED: Mutex<Weak<KafkaServer>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return Some(server);
+        }
+        let server = Arc::new(Self::start_or_skip(&[])?);
+        *shared = Arc::downgrade(&server);
+        Some(server)
+    }
+
+    /// As [`shared`](Self::shared), but a broker of the caller's own, with further broker settings (`key=value`).
+    pub fn start_or_skip(settings: &[&str]) -> Option<Self> {
+        if let Err(reason) = Self::available() {
+            let required = std::env::var("CXWATCH_REQUIRE_KAFKA").is_ok_and(|value| value == "1");
+            assert!(!required, "Apache Kafka is required and not to be had: {reason}");
+            #[expect(clippy::print_stderr, reason = "a test that tests nothing must say so")]
+            {
+                eprintln!("SKIPPED, NOT TESTED: no Apache Kafka here: {reason}");
+            }
+            return None;
+        }
+        Some(Self::start(settings))
+    }
+
+    /// Starts a broker.
+    ///
+    /// # Panics
+    /// If it does not come up; the message holds what the script says.
+    pub fn start(settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut server = Self { folder, bootstrap: String::new() };
+        server.restart(settings);
+        server
+    }
+
+    /// The address for clients; stays the same over restarts.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Stops it in order; what it stores stays.
+    pub fn stop(&mut self) {
+        run(self.command("stop"));
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(&mut self) {
+        run(self.command("kill"));
+    }
+
+    /// Starts it again after `stop` or `kill`, with the same data at the same address.
+    pub fn restart(&mut self, settings: &[&str]) {
+        let mut command = self.command("start");
+        command.args(["--port", "0"]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        self.bootstrap = run(command).trim().to_owned();
+    }
+
+    fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(script());
+        command.arg(verb).arg(self.folder.path());
+        command
+    }
+}
+
+impl Drop for KafkaServer {
+    fn drop(&mut self) {
+        // No panic while another one unwinds; the folder goes either way.
+        let _ = self.command("kill").output();
+    }
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|folder| folder.join("deploy/kafka/kafka"))
+        .find(|script| script.exists())
+        .expect("deploy/kafka/kafka is part of the source tree")
+}
+
+fn run(mut command: Command) -> String {
+    let output = command.output().expect("the script can be run");
+    assert!(
+        output.status.success(),
+        "{command:?} ends with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
