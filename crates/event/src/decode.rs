@@ -12,7 +12,10 @@ mod envelope;
 mod names;
 
 use crate::scan::{Expected, Kind, Scanner};
-use crate::{Catalogue, Event, FieldValue, Interest, Reason, Record, Rejection, TypeId, catalogue::builtin};
+use crate::{
+    Catalogue, Event, Interest, Reason, Record, Rejection, TypeInterest, TypeSpec, catalogue::builtin,
+};
+use compact_str::CompactString;
 use envelope::Envelope;
 use names::Names;
 use smallvec::SmallVec;
@@ -64,14 +67,11 @@ struct Plan {
 /// A type of the catalogue as one record needs it.
 #[derive(Clone, Copy)]
 struct Known<'d> {
-    id: TypeId,
-    spec: &'d crate::TypeSpec,
+    spec: &'d TypeSpec,
     plan: Plan,
-    /// `None`: no rule names it.
-    interest: Option<&'d crate::TypeInterest>,
+    /// `None`: no rule names it, or it is about no customer.
+    interest: Option<&'d TypeInterest>,
 }
-
-type Fields = SmallVec<[FieldValue; 4]>;
 
 impl Decoder {
     /// A decoder for these types, that extracts what is of interest. A type's fields past the 64th are unknown to
@@ -114,7 +114,12 @@ impl Decoder {
             return Err(Rejection { reason: Reason::TooLarge, place: "value".into(), expected });
         }
         let text = utf8(value)?;
-        if is_binary(raw.headers)? { self.binary(raw, text, out) } else { self.structured(raw, text, out) }
+        let binary = is_binary(raw.headers)?;
+        let fate = if binary { self.binary(raw, text, out) } else { self.structured(raw, text, out) };
+        if fate.is_err() {
+            out.events.clear();
+        }
+        fate
     }
 
     fn structured(&self, raw: &RawRecord, text: &str, out: &mut Record) -> Result<(), Rejection> {
@@ -124,7 +129,6 @@ impl Decoder {
         }
         let mut envelope = Envelope::default();
         let mut known = None;
-        let mut fields = Fields::new();
         // Where `data` begins, if it came before `type`.
         let mut data_before_type = None;
         let mut data_seen = false;
@@ -136,7 +140,7 @@ impl Decoder {
                         return Err(twice("/data"));
                     }
                     match known {
-                        Some(known) => data::read(&mut scanner, known, 1, &mut fields)?,
+                        Some(known) => data::read(&mut scanner, known, 1, out)?,
                         None => {
                             scanner.kind().map_err(|e| malformed(&scanner, e))?;
                             data_before_type = Some(scanner.pos());
@@ -145,8 +149,8 @@ impl Decoder {
                     }
                 }
                 attribute => {
-                    if envelope.read(&mut scanner, attribute)? && attribute == "type" {
-                        known = self.known(&envelope, raw.feed)?;
+                    if envelope.read(&mut scanner, attribute)? {
+                        known = self.known(&envelope, raw.feed, out)?;
                     }
                 }
             }
@@ -155,11 +159,11 @@ impl Decoder {
         scanner.end().map_err(|e| malformed(&scanner, e))?;
         let known = known.ok_or_else(|| missing("/type"))?;
         match data_before_type {
-            Some(at) => data::read(&mut Scanner::at(text, at), known, 1, &mut fields)?,
+            Some(at) => data::read(&mut scanner.at(at), known, 1, out)?,
             None if !data_seen => data::absent(known)?,
             None => {}
         }
-        self.finish(raw, known, &envelope, fields, out)
+        finish(raw, known, &envelope, out)
     }
 
     fn binary(&self, raw: &RawRecord, text: &str, out: &mut Record) -> Result<(), Rejection> {
@@ -169,21 +173,26 @@ impl Decoder {
                 envelope.header(attribute, value)?;
             }
         }
-        let known = self.known(&envelope, raw.feed)?.ok_or_else(|| missing("/type"))?;
-        let mut fields = Fields::new();
+        let known = self.known(&envelope, raw.feed, out)?.ok_or_else(|| missing("/type"))?;
         if text.is_empty() {
             data::absent(known)?;
         } else {
             let mut scanner = Scanner::new(text);
-            data::read(&mut scanner, known, 0, &mut fields)?;
+            data::read(&mut scanner, known, 0, out)?;
             scanner.end().map_err(|e| malformed(&scanner, e))?;
         }
-        self.finish(raw, known, &envelope, fields, out)
+        finish(raw, known, &envelope, out)
     }
 
-    /// The type that the envelope names, if it does by now.
-    fn known(&self, envelope: &Envelope, feed: &str) -> Result<Option<Known<'_>>, Rejection> {
-        let Some(name) = envelope.kind else { return Ok(None) };
+    /// The type that the envelope names, if it does by now. Where a rule names it, `out` gets an event of it, to
+    /// be filled where it lies.
+    fn known(
+        &self,
+        envelope: &Envelope,
+        feed: &str,
+        out: &mut Record,
+    ) -> Result<Option<Known<'_>>, Rejection> {
+        let Some(name) = envelope.kind() else { return Ok(None) };
         let name = name.text();
         let Some(id) = self.names.find(&self.catalogue, &name) else {
             return Err(reject(Reason::UnknownType, "/type", unknown_type(&name)));
@@ -193,35 +202,37 @@ impl Decoder {
             let expected = format!("{} belongs to the feed {home}, and came in on {feed}", spec.name);
             return Err(reject(Reason::WrongFeed, "/type", expected));
         }
-        Ok(Some(Known { id, spec, plan: self.plans[usize::from(id.0)], interest: self.interest.of(id) }))
-    }
-
-    fn finish(
-        &self,
-        raw: &RawRecord,
-        known: Known,
-        envelope: &Envelope,
-        fields: Fields,
-        out: &mut Record,
-    ) -> Result<(), Rejection> {
-        let identity = envelope.identity(known.plan.has_customer)?;
-        if known.plan.has_customer && raw.key.is_some_and(|key| key != identity.customer.as_bytes()) {
-            return Err(reject(Reason::WrongKey, "/subject", "expected the record's key"));
-        }
-        out.times.push(identity.time);
-        if known.interest.is_some() && known.plan.has_customer {
+        let plan = self.plans[usize::from(id.0)];
+        let interest = self.interest.of(id).filter(|_| plan.has_customer);
+        if interest.is_some() {
             out.events.push(Event {
-                kind: known.id,
-                time: identity.time,
+                kind: id,
+                time: 0,
                 sub: 0,
-                customer: identity.customer.as_ref().into(),
-                id: identity.id.as_ref().into(),
-                source: identity.source.as_ref().into(),
-                fields,
+                customer: CompactString::const_new(""),
+                id: CompactString::const_new(""),
+                source: CompactString::const_new(""),
+                fields: SmallVec::new(),
             });
         }
-        Ok(())
+        Ok(Some(Known { spec, plan, interest }))
     }
+}
+
+/// Checks the attributes and puts them where they belong.
+fn finish(raw: &RawRecord, known: Known, envelope: &Envelope, out: &mut Record) -> Result<(), Rejection> {
+    let identity = envelope.identity(known.plan.has_customer)?;
+    if known.plan.has_customer && raw.key.is_some_and(|key| key != identity.customer.as_bytes()) {
+        return Err(reject(Reason::WrongKey, "/subject", "expected the record's key"));
+    }
+    out.times.push(identity.time);
+    if let Some(event) = out.events.last_mut() {
+        event.time = identity.time;
+        event.customer = identity.customer.as_ref().into();
+        event.id = identity.id.as_ref().into();
+        event.source = identity.source.as_ref().into();
+    }
+    Ok(())
 }
 
 #[inline]

@@ -6,6 +6,8 @@ use std::fmt::Write;
 /// The largest magnitude of a number of an event: 9.2e12, in [`Micro`].
 pub const MICRO_MAX: Micro = 9_200_000_000_000 * MICRO;
 
+const TENS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+
 /// A JSON number taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digits<'a> {
@@ -66,6 +68,16 @@ impl<'a> Digits<'a> {
     /// Its value in millionths, rounded half away from zero; `None` beyond ±[`MICRO_MAX`].
     #[inline]
     pub fn micro(self) -> Option<Micro> {
+        let fold = |digits: &[u8]| digits.iter().fold(0, |value, d| value * 10 + i64::from(d - b'0'));
+        if self.exponent == 0 && self.whole.len() <= 12 && self.fraction.len() <= 6 {
+            let value = fold(self.whole) * MICRO + fold(self.fraction) * TENS[6 - self.fraction.len()];
+            return Some(if self.negative { -value } else { value });
+        }
+        self.micro_by_digit()
+    }
+
+    #[cold]
+    fn micro_by_digit(self) -> Option<Micro> {
         // Only the first digit dropped decides how "half away from zero" rounds.
         let kept = self.whole.len() as i64 + self.exponent + 6;
         let mut value: i64 = 0;
@@ -90,7 +102,11 @@ impl<'a> Digits<'a> {
     }
 
     /// Whether it has no fraction: `3`, `3.0` and `0.3e1` have none.
+    #[inline]
     pub fn is_integer(self) -> bool {
+        if self.exponent == 0 {
+            return self.fraction.iter().all(|d| *d == b'0');
+        }
         let whole_places = self.whole.len() as i64 + self.exponent;
         let after = self.whole.iter().chain(self.fraction).skip(usize::try_from(whole_places).unwrap_or(0));
         after.into_iter().all(|d| *d == b'0')

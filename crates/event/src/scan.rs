@@ -61,17 +61,24 @@ pub struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     pos: usize,
+    /// Where the block of 64 bytes begins that `special` describes.
+    block: usize,
+    /// Bit *i*: byte `block` + *i* is a quote, a backslash, a control character, or behind the end.
+    special: u64,
 }
 
 impl<'a> Scanner<'a> {
     /// At the beginning of a text.
+    #[inline]
     pub fn new(text: &'a str) -> Self {
-        Scanner { text, bytes: text.as_bytes(), pos: 0 }
+        let bytes = text.as_bytes();
+        Scanner { text, bytes, pos: 0, block: 0, special: special_bits(bytes, 0) }
     }
 
-    /// At some byte of a text, where a value begins that was stepped over before.
-    pub fn at(text: &'a str, pos: usize) -> Self {
-        Scanner { text, bytes: text.as_bytes(), pos }
+    /// The same text at another byte: where a value begins that was stepped over before.
+    pub fn at(&self, pos: usize) -> Self {
+        let block = pos / BLOCK * BLOCK;
+        Scanner { pos, block, special: special_bits(self.bytes, block), ..*self }
     }
 
     /// How many bytes have been read.
@@ -169,41 +176,46 @@ impl<'a> Scanner<'a> {
     pub fn string(&mut self) -> Scan<Str<'a>> {
         self.take(b'"', "expected a string")?;
         let start = self.pos;
-        let mut escaped = false;
-        loop {
-            self.plain_text();
-            match self.peek() {
-                Some(b'"') => {
-                    let raw = &self.text[start..self.pos];
-                    self.pos += 1;
-                    return Ok(Str { raw, escaped });
-                }
-                Some(b'\\') => {
-                    self.escape()?;
-                    escaped = true;
-                }
-                Some(_) => return Err(Expected("expected no control character in a string")),
-                None => return Err(Expected("expected the string to end")),
+        self.plain_text();
+        match self.peek() {
+            Some(b'"') => {
+                self.pos += 1;
+                Ok(Str { raw: &self.text[start..self.pos - 1], escaped: false })
             }
+            _ => self.string_with_escapes(start),
         }
     }
 
-    /// To the next quote, backslash or control character: eight bytes at a time, while there are eight.
+    #[cold]
+    fn string_with_escapes(&mut self, start: usize) -> Scan<Str<'a>> {
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.pos += 1;
+                    return Ok(Str { raw: &self.text[start..self.pos - 1], escaped: true });
+                }
+                Some(b'\\') => self.escape()?,
+                Some(_) => return Err(Expected("expected no control character in a string")),
+                None => return Err(Expected("expected the string to end")),
+            }
+            self.plain_text();
+        }
+    }
+
+    /// To the next byte that can end a run of plain text, or to the end. Short strings of all lengths would make
+    /// a loop over bytes or words guess its end wrong each time; a look at the bits of a block does not loop.
     #[inline]
     fn plain_text(&mut self) {
-        while let Some(chunk) = self.bytes.get(self.pos..).and_then(|rest| rest.first_chunk::<8>()) {
-            let special = special_bytes(u64::from_le_bytes(*chunk));
-            if special != 0 {
-                self.pos += (special.trailing_zeros() / 8) as usize;
+        loop {
+            let into = self.pos - self.block;
+            let ahead = if into < BLOCK { self.special >> into } else { 0 };
+            if ahead != 0 {
+                self.pos += ahead.trailing_zeros() as usize;
                 return;
             }
-            self.pos += 8;
-        }
-        while let Some(byte) = self.peek() {
-            if byte == b'"' || byte == b'\\' || byte < 0x20 {
-                return;
-            }
-            self.pos += 1;
+            self.block = if into < BLOCK { self.block + BLOCK } else { self.pos / BLOCK * BLOCK };
+            self.pos = self.pos.max(self.block);
+            self.special = special_bits(self.bytes, self.block);
         }
     }
 
@@ -353,17 +365,34 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The high bit of the first byte that is a quote, a backslash or below 0x20 (and maybe of later ones): the
-/// lowest bit set is exact, because a borrow can only run upwards.
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
+
+/// The bits of the block that begins at `at`, at most at the end. What lies behind the end counts as special.
 #[inline]
-fn special_bytes(chunk: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-    let quote = zero(chunk ^ (ONES * b'"' as u64));
-    let backslash = zero(chunk ^ (ONES * b'\\' as u64));
-    let control = chunk.wrapping_sub(ONES * 0x20) & !chunk;
-    (quote | backslash | control) & HIGH
+fn special_bits(bytes: &[u8], at: usize) -> u64 {
+    let rest = &bytes[at..];
+    match rest.first_chunk::<BLOCK>() {
+        Some(block) => bits_of(block),
+        None => {
+            let mut block = [0; BLOCK];
+            block[..rest.len()].copy_from_slice(rest);
+            bits_of(&block)
+        }
+    }
+}
+
+/// Written so that the compiler makes vector instructions of the first half on every machine.
+#[inline]
+fn bits_of(block: &[u8; BLOCK]) -> u64 {
+    let mut flags = [0u8; BLOCK];
+    for (flag, (i, byte)) in flags.iter_mut().zip(block.iter().enumerate()) {
+        let special = (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
+        *flag = if special { 1 << (i % 8) } else { 0 };
+    }
+    // Eight flags, each a bit of its own, add up to a byte; a product with ones adds them up in its top byte.
+    let byte = |word: &[u8; 8]| u64::from_le_bytes(*word).wrapping_mul(u64::from_le_bytes([1; 8])) >> 56;
+    flags.as_chunks::<8>().0.iter().enumerate().fold(0, |bits, (i, word)| bits | byte(word) << (8 * i))
 }
 
 fn hex(digits: &[u8]) -> Option<u16> {
@@ -406,3 +435,6 @@ fn unescape(raw: &str) -> String {
 fn scalar(code: u32) -> char {
     char::from_u32(code).expect("surrogates come in pairs: checked by the scanner")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,19 @@
 //! The fields of an event's `data`, checked against its type.
 
-use super::{Fields, Known, malformed, missing, reject, twice};
+use super::{Known, malformed, missing, reject, twice};
 use crate::number::Digits;
 use crate::scan::{Kind, Scanner, Str};
 use crate::{
-    Field, FieldIx, FieldType, FieldValue, Reason, Rejection, TypeInterest, TypeSpec, Value, rfc3339,
+    Event, Field, FieldIx, FieldType, FieldValue, Reason, Record, Rejection, TypeSpec, Value, rfc3339,
 };
 
-/// Reads an object of fields that lies `depth` objects deep. Those that a rule reads go to `out`.
+/// Reads an object of fields that lies `depth` objects deep. Those that a rule reads go to
+/// the last event of `out`.
 pub(super) fn read(
     scanner: &mut Scanner,
     known: Known,
     depth: u32,
-    out: &mut Fields,
+    out: &mut Record,
 ) -> Result<(), Rejection> {
     match scanner.kind().map_err(|e| malformed(scanner, e))? {
         Kind::Object => {}
@@ -36,11 +37,11 @@ pub(super) fn read(
                 seen |= 1 << ix;
                 hint = ix + 1;
                 let field_ix = FieldIx(ix as u8);
-                let reads = known.interest.is_some_and(|i: &TypeInterest| i.reads(field_ix));
+                let reads = known.interest.is_some_and(|i| i.reads(field_ix));
                 if let Some(value) = value(scanner, field, reads)? {
                     present |= 1 << ix;
-                    if let Some(value) = value {
-                        put(out, FieldValue { field: field_ix, value });
+                    if let (Some(value), Some(event)) = (value, out.events.last_mut()) {
+                        put(event, FieldValue { field: field_ix, value });
                     }
                 }
             }
@@ -69,9 +70,14 @@ fn find(spec: &TypeSpec, name: &str, hint: usize) -> Option<usize> {
 
 /// Keeps the order of indices. Mostly the new one is the last.
 #[inline]
-fn put(out: &mut Fields, value: FieldValue) {
-    let at = out.iter().rposition(|f| f.field < value.field).map_or(0, |i| i + 1);
-    out.insert(at, value);
+fn put(event: &mut Event, value: FieldValue) {
+    match event.fields.last() {
+        Some(last) if last.field > value.field => {
+            let at = event.fields.iter().rposition(|f| f.field < value.field).map_or(0, |i| i + 1);
+            event.fields.insert(at, value);
+        }
+        _ => event.fields.push(value),
+    }
 }
 
 /// Checks a value. `None`: it is null. `Some(None)`: it is right, but nobody reads it.

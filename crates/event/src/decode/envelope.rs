@@ -5,15 +5,31 @@ use crate::scan::{Kind, Scanner, Str};
 use crate::{Millis, Reason, Rejection, rfc3339};
 use std::borrow::Cow;
 
+const SPECVERSION: usize = 0;
+const TYPE: usize = 1;
+const ID: usize = 2;
+const SOURCE: usize = 3;
+const SUBJECT: usize = 4;
+const TIME: usize = 5;
+
+/// The number of an attribute that means something to us.
+#[inline]
+fn number(attribute: &str) -> Option<usize> {
+    match attribute {
+        "specversion" => Some(SPECVERSION),
+        "type" => Some(TYPE),
+        "id" => Some(ID),
+        "source" => Some(SOURCE),
+        "subject" => Some(SUBJECT),
+        "time" => Some(TIME),
+        _ => None,
+    }
+}
+
 /// The attributes seen so far.
 #[derive(Default)]
 pub(super) struct Envelope<'a> {
-    specversion: Option<Str<'a>>,
-    pub(super) kind: Option<Str<'a>>,
-    id: Option<Str<'a>>,
-    source: Option<Str<'a>>,
-    subject: Option<Str<'a>>,
-    time: Option<Str<'a>>,
+    values: [Option<Str<'a>>; 6],
     /// A bit per attribute that has been seen, `null` or not.
     seen: u8,
 }
@@ -28,34 +44,21 @@ pub(super) struct Identity<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Its number and its place, if the attribute means something to us.
-    #[inline]
-    fn slot(&mut self, attribute: &str) -> Option<(u8, &mut Option<Str<'a>>)> {
-        match attribute {
-            "specversion" => Some((0, &mut self.specversion)),
-            "type" => Some((1, &mut self.kind)),
-            "id" => Some((2, &mut self.id)),
-            "source" => Some((3, &mut self.source)),
-            "subject" => Some((4, &mut self.subject)),
-            "time" => Some((5, &mut self.time)),
-            _ => None,
-        }
+    pub(super) fn kind(&self) -> Option<Str<'a>> {
+        self.values[TYPE]
     }
 
-    /// Reads the value of an attribute of a structured event, or steps over it; whether it was there and not null.
+    /// Reads the value of an attribute of a structured event, or steps over it; whether it was the type.
     #[inline]
     pub(super) fn read(&mut self, scanner: &mut Scanner<'a>, attribute: &str) -> Result<bool, Rejection> {
-        let Some((number, _)) = self.slot(attribute) else {
+        let Some(number) = number(attribute) else {
             return other(scanner, attribute).map(|()| false);
         };
         self.first(number, attribute)?;
         match scanner.kind().map_err(|e| malformed(scanner, e))? {
             Kind::String => {
-                let value = scanner.string().map_err(|e| malformed(scanner, e))?;
-                if let Some((_, slot)) = self.slot(attribute) {
-                    *slot = Some(value);
-                }
-                Ok(true)
+                self.values[number] = Some(scanner.string().map_err(|e| malformed(scanner, e))?);
+                Ok(number == TYPE)
             }
             Kind::Null => scanner.null().map(|()| false).map_err(|e| malformed(scanner, e)),
             _ => Err(reject(Reason::WrongType, format!("/{attribute}"), "expected a string")),
@@ -64,18 +67,16 @@ impl<'a> Envelope<'a> {
 
     /// Takes the value of an attribute from a header of a binary event.
     pub(super) fn header(&mut self, attribute: &str, value: &'a [u8]) -> Result<(), Rejection> {
-        let Some((number, _)) = self.slot(attribute) else { return Ok(()) };
+        let Some(number) = number(attribute) else { return Ok(()) };
         self.first(number, attribute)?;
         let value = std::str::from_utf8(value)
             .map_err(|_| reject(Reason::Malformed, format!("header ce_{attribute}"), "expected UTF-8"))?;
-        if let Some((_, slot)) = self.slot(attribute) {
-            *slot = Some(Str::plain(value));
-        }
+        self.values[number] = Some(Str::plain(value));
         Ok(())
     }
 
     #[inline]
-    fn first(&mut self, number: u8, attribute: &str) -> Result<(), Rejection> {
+    fn first(&mut self, number: usize, attribute: &str) -> Result<(), Rejection> {
         if self.seen >> number & 1 == 1 {
             return Err(twice(format!("/{attribute}")));
         }
@@ -86,14 +87,15 @@ impl<'a> Envelope<'a> {
     /// That the attributes are there and right.
     #[inline]
     pub(super) fn identity(&self, has_customer: bool) -> Result<Identity<'a>, Rejection> {
-        let version = self.specversion.ok_or_else(|| missing("/specversion"))?;
+        let version = self.values[SPECVERSION].ok_or_else(|| missing("/specversion"))?;
         if version.text() != "1.0" {
             return Err(reject(Reason::WrongType, "/specversion", "expected \"1.0\""));
         }
-        let id = required(self.id, "/id")?;
-        let source = required(self.source, "/source")?;
-        let customer = if has_customer { required(self.subject, "/subject")? } else { Cow::Borrowed("") };
-        let time = self.time.ok_or_else(|| missing("/time"))?;
+        let id = required(self.values[ID], "/id")?;
+        let source = required(self.values[SOURCE], "/source")?;
+        let customer =
+            if has_customer { required(self.values[SUBJECT], "/subject")? } else { Cow::Borrowed("") };
+        let time = self.values[TIME].ok_or_else(|| missing("/time"))?;
         let time = rfc3339::parse(&time.text()).ok_or_else(|| {
             reject(Reason::BadTime, "/time", "expected an instant as RFC 3339 says, from 1970 on")
         })?;
