@@ -333,8 +333,8 @@ impl<D: Desk> Task<D> {
         };
         let facts =
             Facts::Detection(DetectionFacts { key: &finding.key, severity, measures: &finding.measures });
-        let detection = Some(detection_hash(ix, finding.level, id, finding.time));
-        let hash = detection.unwrap_or_default();
+        let hash = detection_hash(ix, finding.level, id, finding.time);
+        let detection = Some(hash);
         self.deliver(book, at, uses, &Delivery { facts, event: &event, pos: finding.pos, hash, detection });
     }
 
