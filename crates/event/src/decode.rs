@@ -13,7 +13,7 @@ mod names;
 
 use crate::scan::{Expected, Kind, Scanner};
 use crate::{
-    Catalogue, Event, Interest, Reason, Record, Rejection, TypeInterest, TypeSpec, catalogue::builtin,
+    Catalogue, Event, Interest, Reason, Record, Rejection, TypeId, TypeInterest, TypeSpec, catalogue::builtin,
 };
 use compact_str::CompactString;
 use envelope::Envelope;
@@ -67,6 +67,7 @@ struct Plan {
 /// A type of the catalogue as one record needs it.
 #[derive(Clone, Copy)]
 struct Known<'d> {
+    id: TypeId,
     spec: &'d TypeSpec,
     plan: Plan,
     /// `None`: no rule names it, or it is about no customer.
@@ -106,6 +107,19 @@ impl Decoder {
     /// A heartbeat gives its time and never an event, for it is about no customer. After a rejection `out` is
     /// empty.
     pub fn decode(&self, raw: &RawRecord, out: &mut Record) -> Result<(), Rejection> {
+        self.decode_on(raw, Some(raw.feed), out).map(|_| ())
+    }
+
+    /// Reads a line of a file that holds events of any feed, in structured mode: each belongs to the home feed of its
+    /// type, which is returned. Otherwise as [`Decoder::decode`].
+    pub fn decode_at_home(&self, line: &[u8], out: &mut Record) -> Result<TypeId, Rejection> {
+        let raw = RawRecord { feed: "", key: None, value: Some(line), headers: &[] };
+        self.decode_on(&raw, None, out)
+    }
+
+    /// `feed`: the only one on which a type that has a home is accepted.
+    #[inline]
+    fn decode_on(&self, raw: &RawRecord, feed: Option<&str>, out: &mut Record) -> Result<TypeId, Rejection> {
         out.events.clear();
         out.times.clear();
         let value = raw.value.unwrap_or_default();
@@ -115,14 +129,21 @@ impl Decoder {
         }
         let text = utf8(value)?;
         let binary = is_binary(raw.headers)?;
-        let fate = if binary { self.binary(raw, text, out) } else { self.structured(raw, text, out) };
+        let fate =
+            if binary { self.binary(raw, feed, text, out) } else { self.structured(raw, feed, text, out) };
         if fate.is_err() {
             out.events.clear();
         }
         fate
     }
 
-    fn structured(&self, raw: &RawRecord, text: &str, out: &mut Record) -> Result<(), Rejection> {
+    fn structured(
+        &self,
+        raw: &RawRecord,
+        feed: Option<&str>,
+        text: &str,
+        out: &mut Record,
+    ) -> Result<TypeId, Rejection> {
         let mut scanner = Scanner::new(text);
         if scanner.kind().map_err(|e| malformed(&scanner, e))? != Kind::Object {
             return Err(reject(Reason::Malformed, "byte 0", "expected a CloudEvent: a JSON object"));
@@ -150,7 +171,7 @@ impl Decoder {
                 }
                 attribute => {
                     if envelope.read(&mut scanner, attribute)? {
-                        known = self.known(&envelope, raw.feed, out)?;
+                        known = self.known(&envelope, feed, out)?;
                     }
                 }
             }
@@ -166,14 +187,20 @@ impl Decoder {
         finish(raw, known, &envelope, out)
     }
 
-    fn binary(&self, raw: &RawRecord, text: &str, out: &mut Record) -> Result<(), Rejection> {
+    fn binary(
+        &self,
+        raw: &RawRecord,
+        feed: Option<&str>,
+        text: &str,
+        out: &mut Record,
+    ) -> Result<TypeId, Rejection> {
         let mut envelope = Envelope::default();
         for (name, value) in raw.headers {
             if let Some(attribute) = name.strip_prefix("ce_") {
                 envelope.header(attribute, value)?;
             }
         }
-        let known = self.known(&envelope, raw.feed, out)?.ok_or_else(|| missing("/type"))?;
+        let known = self.known(&envelope, feed, out)?.ok_or_else(|| missing("/type"))?;
         if text.is_empty() {
             data::absent(known)?;
         } else {
@@ -189,7 +216,7 @@ impl Decoder {
     fn known(
         &self,
         envelope: &Envelope,
-        feed: &str,
+        feed: Option<&str>,
         out: &mut Record,
     ) -> Result<Option<Known<'_>>, Rejection> {
         let Some(name) = envelope.kind() else { return Ok(None) };
@@ -198,7 +225,9 @@ impl Decoder {
             return Err(reject(Reason::UnknownType, "/type", unknown_type(&name)));
         };
         let spec = self.catalogue.spec(id);
-        if let Some(home) = spec.feed.as_deref().filter(|home| *home != feed) {
+        if let (Some(home), Some(feed)) = (spec.feed.as_deref(), feed)
+            && home != feed
+        {
             let expected = format!("{} belongs to the feed {home}, and came in on {feed}", spec.name);
             return Err(reject(Reason::WrongFeed, "/type", expected));
         }
@@ -215,12 +244,12 @@ impl Decoder {
                 fields: SmallVec::new(),
             });
         }
-        Ok(Some(Known { spec, plan, interest }))
+        Ok(Some(Known { id, spec, plan, interest }))
     }
 }
 
 /// Checks the attributes and puts them where they belong.
-fn finish(raw: &RawRecord, known: Known, envelope: &Envelope, out: &mut Record) -> Result<(), Rejection> {
+fn finish(raw: &RawRecord, known: Known, envelope: &Envelope, out: &mut Record) -> Result<TypeId, Rejection> {
     let identity = envelope.identity(known.plan.has_customer)?;
     if known.plan.has_customer && raw.key.is_some_and(|key| key != identity.customer.as_bytes()) {
         return Err(reject(Reason::WrongKey, "/subject", "expected the record's key"));
@@ -232,7 +261,7 @@ fn finish(raw: &RawRecord, known: Known, envelope: &Envelope, out: &mut Record) 
         event.id = identity.id.as_ref().into();
         event.source = identity.source.as_ref().into();
     }
-    Ok(())
+    Ok(known.id)
 }
 
 #[inline]

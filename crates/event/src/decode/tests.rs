@@ -288,3 +288,13 @@ fn a_million_brackets_are_one_rejection() {
         );
     }
 }
+
+#[test]
+fn a_line_of_a_file_belongs_to_the_home_feed_of_its_type() {
+    let decoder = all();
+    let mut out = Record::default();
+    let line = event("order.placed", r#"{"order_id":"o1"}"#);
+    let kind = decoder.decode_at_home(line.as_bytes(), &mut out).expect("valid");
+    assert_eq!(decoder.catalogue().spec(kind).feed.as_deref(), Some("transaction"));
+    assert_eq!((out.events.len(), out.times.as_slice()), (1, &[NOON][..]));
+}
