@@ -7,7 +7,9 @@
 mod catalogue;
 pub mod decode;
 mod event;
+pub mod messages;
 pub mod number;
+pub mod partition;
 mod rejection;
 pub mod rfc3339;
 pub mod scan;

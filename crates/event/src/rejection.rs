@@ -1,9 +1,12 @@
 //! Why a record, or one event of it, was refused.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The closed list of reasons. Their names are label values of metrics and appear in dead letters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The bytes are not what the feed's format says (JSON, CSV row), or not UTF-8, or nested too deep.
     Malformed,
