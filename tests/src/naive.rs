@@ -14,12 +14,12 @@
 //!   `dedupe_for` before, both ends included. A dropped duplicate does not prolong that. Only types that a rule names.
 //! - Timers are taken in the order (instant, rule's rank, rule id, customer, key). A timer that a firing sets for the same instant takes its place among those still due.
 //! - A detection is delivered at once, depth first: to all rules built on it, in evaluation order, before the rule
-//!   after it sees the event that caused it. What a detection is about passes to those built on it: an action about
-//!   a cart stays about that cart's event.
-//! - The events of a detection's evidence (and [`MeasureRef::Events`], counted in whole numbers like any other
-//!   number of a condition): match, the event; count, those in the window that count; absence, the starts (the
-//!   opening one and those that joined); sequence, the steps; debt, what added points since it last fired or was
-//!   reset. A detection that serves as evidence counts as one and stands for the events of its own evidence.
+//!   after it sees the event that caused it. What is built on a detection is about that detection: source
+//!   `rule:<id>`, and the id of the event that the detection is about.
+//! - The evidence of a detection (counted by [`MeasureRef::Events`] in whole numbers, like any other number of a condition):
+//!   match, the event; count, the events in the window that count; absence, the starts (the opening one and those that
+//!   joined); sequence, the steps; debt, what added points since it was reset. A detection that
+//!   serves as evidence counts as one.
 //!
 //! **Keys**
 //! - In a rule with `per`, an event without the field is ignored as a start, as an event of a match, count or
@@ -79,7 +79,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use cxwatch_event::{Event, MICRO, Micro, Millis, Value};
 use cxwatch_rulebook::{
     Cond, DetectionFacts, Facts, FeedIx, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
@@ -119,12 +119,12 @@ pub struct EventRef {
 /// The event that gives a detection its identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct About {
-    /// CloudEvents `source`.
+    /// CloudEvents `source`, or `rule:<id>` where the deciding event was a detection of that rule.
     pub source: CompactString,
-    /// CloudEvents `id`.
+    /// CloudEvents `id`, or that of the event which the detection was about.
     pub id: CompactString,
-    /// The place within the record.
-    pub sub: u32,
+    /// Where the event was read.
+    pub place: EventRef,
 }
 
 /// The statement that a rule holds for a customer.
@@ -146,7 +146,9 @@ pub struct Detection {
     pub severity: u8,
     /// The rule's measures.
     pub measures: Vec<Option<Micro>>,
-    /// The events that led to it, in order.
+    /// How many events and detections it rests on.
+    pub events: usize,
+    /// They, in order; a detection by the event that it is about.
     pub evidence: Vec<EventRef>,
 }
 
@@ -188,7 +190,7 @@ struct Fact {
     time: Millis,
     customer: CompactString,
     about: About,
-    evidence: Vec<EventRef>,
+    evidence: EventRef,
     what: What,
 }
 
@@ -204,18 +206,19 @@ impl Fact {
         Fact {
             time: event.time,
             customer: event.customer.clone(),
-            about: About { source: event.source.clone(), id: event.id.clone(), sub: event.sub },
-            evidence: vec![occurrence.place()],
+            about: About { source: event.source.clone(), id: event.id.clone(), place: occurrence.place() },
+            evidence: occurrence.place(),
             what: What::Event(event.clone()),
         }
     }
 
-    fn of_detection(detection: &Detection) -> Self {
+    fn of_detection(detection: &Detection, rule: &Rule) -> Self {
+        let About { id, place, .. } = &detection.about;
         Fact {
             time: detection.time,
             customer: detection.customer.clone(),
-            about: detection.about.clone(),
-            evidence: detection.evidence.clone(),
+            about: About { source: format_compact!("rule:{}", rule.id), id: id.clone(), place: *place },
+            evidence: *place,
             what: What::Detection(detection.clone()),
         }
     }
@@ -255,7 +258,7 @@ impl Given<'_> {
     }
 
     fn part(&self) -> Part {
-        Part { time: self.fact.time, deltas: self.hit.deltas.to_vec(), evidence: self.fact.evidence.clone() }
+        Part { time: self.fact.time, deltas: self.hit.deltas.to_vec(), evidence: self.fact.evidence }
     }
 }
 
@@ -264,7 +267,7 @@ impl Given<'_> {
 struct Part {
     time: Millis,
     deltas: Vec<Option<Micro>>,
-    evidence: Vec<EventRef>,
+    evidence: EventRef,
 }
 
 /// What a rule would say, if guards and `when` let it.
@@ -275,8 +278,6 @@ struct Claim {
     about: About,
     base_severity: u8,
     measures: Vec<Option<Micro>>,
-    /// How many facts it rests on.
-    facts: usize,
     evidence: Vec<EventRef>,
 }
 
@@ -290,8 +291,7 @@ impl Claim {
             about: given.fact.about.clone(),
             base_severity: given.hit.severity,
             measures: folded(given.rule, parts.iter().map(|p| &p.deltas)),
-            facts: parts.len(),
-            evidence: parts.iter().flat_map(|p| p.evidence.clone()).collect(),
+            evidence: parts.iter().map(|p| p.evidence).collect(),
         }
     }
 
@@ -299,7 +299,7 @@ impl Claim {
         cond.holds(&|field, op| {
             let number = match field {
                 MeasureRef::Measure(ix) => self.measures[usize::from(*ix)],
-                MeasureRef::Events => Some(self.facts as Micro * MICRO),
+                MeasureRef::Events => Some(self.evidence.len() as Micro * MICRO),
             };
             op.holds(number.map(Value::Number).as_ref())
         })
@@ -372,10 +372,11 @@ impl World<'_> {
             level: claim.level,
             about: claim.about,
             measures: claim.measures,
+            events: claim.evidence.len(),
             evidence: claim.evidence,
         };
         self.out.push(detection.clone());
-        self.deliver(&Fact::of_detection(&detection));
+        self.deliver(&Fact::of_detection(&detection, self.book.rule(ix)));
     }
 
     /// Fires the timers whose instant passes `is_due`, one by one.

@@ -19,7 +19,6 @@ struct Episode {
     /// The deadline that the last warning was for.
     warned_for: Option<Millis>,
     measures: Vec<Option<Micro>>,
-    starts: usize,
     evidence: Vec<EventRef>,
 }
 
@@ -70,8 +69,7 @@ impl State {
         }
         if let Some(episode) = &mut self.open {
             episode.measure(given, false);
-            episode.starts += 1;
-            episode.evidence.extend(&given.fact.evidence);
+            episode.evidence.push(given.fact.evidence);
         }
     }
 
@@ -95,7 +93,6 @@ impl State {
             about: episode.about.clone(),
             base_severity: episode.base_severity,
             measures: episode.measures.clone(),
-            facts: episode.starts,
             evidence: episode.evidence.clone(),
         };
         match (&mut episode.clock, level) {
@@ -118,7 +115,6 @@ impl Episode {
             clock: Clock::Waiting,
             warned_for: None,
             measures: vec![None; given.rule.measures.len()],
-            starts: 0,
             evidence: Vec::new(),
         };
         episode.start_clock(given);

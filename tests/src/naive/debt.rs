@@ -11,7 +11,7 @@ pub(super) struct Debt {
     sum: f64,
     at: Millis,
     has_fired: bool,
-    /// What added to it since it last fired or was reset.
+    /// What added to it since it was reset.
     parts: Vec<Part>,
 }
 
@@ -45,11 +45,9 @@ impl Debt {
             return None;
         }
         let mut claim = Claim::completed(given, key, &[given.part()]);
-        claim.facts = self.parts.len();
-        claim.evidence = self.parts.iter().flat_map(|p| p.evidence.clone()).collect();
+        claim.evidence = self.parts.iter().map(|p| p.evidence).collect();
         let claim = Some(claim).filter(may_fire)?;
         self.has_fired = true;
-        self.parts.clear();
         Some(claim)
     }
 }

@@ -447,7 +447,7 @@ fn a_debt_decays_fires_once_and_arms_again() {
          64 c1 a",
         expect![[r#"
             10 rule c1 about e1 is 40 of e0 e1
-            61 rule c1 about e4 is 40 of e2 e3 e4
+            61 rule c1 about e4 is 40 of e0 e1 e2 e3 e4
             64 rule c1 about e7 is 40 of e6 e7
         "#]],
     );

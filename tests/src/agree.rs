@@ -1,0 +1,112 @@
+//! Compares what the engine found with what the oracle says.
+
+use crate::drive::{Run, told};
+use crate::naive::{self, Detection};
+use crate::world::{END, World};
+use cxwatch_engine::{Effect, Ended};
+use cxwatch_rulebook::{Kind, Rule};
+use std::fmt::Write as _;
+
+/// Every detection, in the same order, and nothing withdrawn.
+///
+/// # Errors
+/// The first difference, in words.
+pub fn identical(world: &World, run: &Run) -> Result<Vec<Detection>, String> {
+    let right = naive::evaluate(&world.book, &world.occurrences(&[]), world.dedupe_for_ms, END);
+    if !run.refused.is_empty() {
+        return Err(format!("refused {:?}", run.refused));
+    }
+    let mut found = Vec::new();
+    for effect in &run.effects {
+        match effect {
+            Effect::Detected(detection) => found.push(told(detection)),
+            Effect::Retracted(ended) => return Err(format!("retracted {ended:?}")),
+            Effect::Resolved(_) => {}
+        }
+    }
+    same_list(world, &found, &right)?;
+    Ok(right)
+}
+
+/// Detections fired less detections retracted, in any order.
+///
+/// # Errors
+/// The first difference, in words.
+pub fn net_equal(world: &World, run: &Run) -> Result<Vec<Detection>, String> {
+    let right = naive::evaluate(&world.book, &world.occurrences(&run.refused), world.dedupe_for_ms, END);
+    let mut found: Vec<Detection> = Vec::new();
+    for effect in &run.effects {
+        match effect {
+            Effect::Detected(detection) => found.push(told(detection)),
+            Effect::Retracted(ended) => {
+                let Some(at) = found.iter().rposition(|d| is_of(ended, d)) else {
+                    return Err(format!("retracted what was not detected: {ended:?}"));
+                };
+                found.remove(at);
+            }
+            Effect::Resolved(_) => {}
+        }
+    }
+    found.sort();
+    let mut sorted = right.clone();
+    sorted.sort();
+    same_list(world, &found, &sorted)?;
+    Ok(right)
+}
+
+fn is_of(ended: &Ended, detection: &Detection) -> bool {
+    (ended.rule, ended.level, ended.time) == (detection.rule, detection.level, detection.time)
+        && (&ended.customer, &ended.key) == (&detection.customer, &detection.key)
+        && (&ended.about.id, &ended.about.source) == (&detection.about.id, &detection.about.source)
+}
+
+fn same_list(world: &World, found: &[Detection], right: &[Detection]) -> Result<(), String> {
+    for at in 0..found.len().max(right.len()) {
+        let (one, other) = (found.get(at), right.get(at));
+        let agree = match (one, other) {
+            (Some(one), Some(other)) => agrees(world.book.rule(other.rule), one, other),
+            _ => false,
+        };
+        if !agree {
+            return Err(format!("the engine found\n  {one:?}\nwhere the page says\n  {other:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Equal, but for evidence that the engine cuts: the oldest of a window, all but the first and last start of an absence,
+/// all but the largest contributions to a debt.
+fn agrees(rule: &Rule, found: &Detection, right: &Detection) -> bool {
+    let counted = match rule.kind {
+        Kind::Debt { .. } => true,
+        _ => found.events == right.events,
+    };
+    let bare = |d: &Detection| Detection { events: 0, evidence: Vec::new(), ..d.clone() };
+    let known = found.evidence.iter().all(|e| right.evidence.contains(e));
+    counted && known && !found.evidence.is_empty() && bare(found) == bare(right)
+}
+
+/// A world and what happened in it, for people.
+pub fn describe(world: &World, steps: &[crate::world::schedule::Step]) -> String {
+    let mut text = format!(
+        "seed {}; horizon {}, dedupe {}, bounds {:?}\n",
+        world.seed, world.late_horizon_ms, world.dedupe_for_ms, world.bounds
+    );
+    for draft in &world.drafts {
+        let _ = writeln!(text, "rule {draft:?}");
+    }
+    for (feed, records) in world.book.feeds.iter().zip(&world.log) {
+        for (offset, logged) in records.iter().enumerate() {
+            let _ =
+                writeln!(text, "{feed}[{offset}] at {} times {:?}", logged.recorded_at, logged.record.times);
+            for event in &logged.record.events {
+                let kind = &world.book.catalogue.spec(event.kind).name;
+                let fields: Vec<_> = event.fields.iter().map(|f| (f.field.0, &f.value)).collect();
+                let _ =
+                    writeln!(text, "    {} {} {kind} {} {fields:?}", event.time, event.customer, event.id);
+            }
+        }
+    }
+    let _ = writeln!(text, "{steps:?}");
+    text
+}
