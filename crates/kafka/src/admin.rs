@@ -1,7 +1,7 @@
 //! Topics, offsets and deletions: what is asked for at start and by an operator. Every call blocks.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
@@ -112,9 +112,9 @@ impl Admin {
     /// How many partitions a topic has; `None` if there is none of that name.
     pub fn partitions(&self, name: &str) -> Result<Option<i32>, Fault> {
         let during = "look up topic";
-        let metadata = self
-            .native
-            .inner()
+        // A client of its own: one that has once been told "unknown topic" goes on saying so for a while after the
+        // topic was made, and refuses to delete its records.
+        let metadata = client(during, &self.properties, "read_uncommitted")?
             .fetch_metadata(Some(name), self.timeout)
             .map_err(|error| Fault::plain(during, &error))?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
@@ -129,32 +129,43 @@ impl Admin {
 
     /// Sees to it that a topic exists. One that exists is never changed, only compared.
     pub fn ensure_topic(&self, spec: &TopicSpec) -> Result<TopicState, Fault> {
-        let during = "create topic";
         if let Some(there) = self.describe_topic(&spec.name)? {
             return Ok(compare(spec, &there));
         }
+        let created = self.create_topic(spec)?;
+        // The controller has it; the other brokers learn of it a moment later.
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            match self.describe_topic(&spec.name) {
+                Ok(Some(_)) if created => return Ok(TopicState::Created),
+                Ok(Some(there)) => return Ok(compare(spec, &there)),
+                answer if Instant::now() >= deadline => {
+                    answer?;
+                    return Err(Fault::code(
+                        "create topic",
+                        RDKafkaErrorCode::OperationTimedOut,
+                        format!("{} was made, and no broker shows it", spec.name),
+                    ));
+                }
+                _ => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    /// False if somebody else was quicker.
+    fn create_topic(&self, spec: &TopicSpec) -> Result<bool, Fault> {
+        let during = "create topic";
         let mut topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(spec.replication));
         for (name, value) in &spec.settings {
             topic = topic.set(name, value);
         }
         let results = block_on(self.native.create_topics([&topic], &self.options()))
             .map_err(|error| Fault::plain(during, &error))?;
-        for result in results {
-            match result {
-                Ok(_) => {}
-                // Another process was quicker.
-                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {
-                    return Ok(match self.describe_topic(&spec.name)? {
-                        Some(there) => compare(spec, &there),
-                        None => TopicState::Existed,
-                    });
-                }
-                Err((name, code)) => {
-                    return Err(Fault::code(during, code, format!("{name}: {code}")));
-                }
-            }
+        match results.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+            Some(Err((name, code))) => Err(Fault::code(during, code, format!("{name}: {code}"))),
+            _ => Ok(true),
         }
-        Ok(TopicState::Created)
     }
 
     /// Deletes a topic; false if there was none.

@@ -269,16 +269,22 @@ impl TransactionalProducer {
     /// Ends the open transaction without effect. Never to be called after an ambiguous commit.
     pub fn abort(&mut self) -> Result<(), Fault> {
         let during = "abort transaction";
-        let deadline = Instant::now() + self.timeout;
-        // With messages queued or in flight the client's abort waits for polls that nobody makes.
-        self.base.purge(PurgeConfig::default().queue().inflight());
-        if !self.drain(deadline) {
-            return Err(Fault::new(
-                Answer::CloseDirty,
-                during,
-                "OperationTimedOut",
-                "purged records do not come back",
-            ));
+        let start = Instant::now();
+        let deadline = start + self.timeout;
+        // With messages queued or in flight the client's abort waits for polls that nobody makes. What is in flight is
+        // given time to arrive: purging it leaves a gap in the sequence, for which the client fetches a new epoch in
+        // the background, and until it has that it refuses offsets in the next transaction ("erroneous state").
+        self.base.purge(PurgeConfig::default().queue());
+        if !self.drain(start + self.timeout / 2) {
+            self.base.purge(PurgeConfig::default().queue().inflight());
+            if !self.drain(deadline) {
+                return Err(Fault::new(
+                    Answer::CloseDirty,
+                    during,
+                    "OperationTimedOut",
+                    "purged records do not come back",
+                ));
+            }
         }
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         self.base.abort_transaction(left).map_err(|error| Fault::transactional(during, &error))
