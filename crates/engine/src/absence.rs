@@ -131,8 +131,6 @@ pub(crate) struct Entry {
     deadline: Option<Millis>,
     deltas: Measures,
     severity: u8,
-    /// Whether the guards allowed a start when it was processed.
-    may_start: bool,
     /// Of a start.
     about: Option<Box<EventRef>>,
     /// The detection that it is.
@@ -140,14 +138,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(
-        hit: Hit,
-        event: &EventRef,
-        pos: Pos,
-        id: u64,
-        detection: Option<u64>,
-        may_start: bool,
-    ) -> Self {
+    pub(crate) fn new(hit: Hit, event: &EventRef, pos: Pos, id: u64, detection: Option<u64>) -> Self {
         Entry {
             pos,
             end: pos.time,
@@ -159,7 +150,6 @@ impl Entry {
             deadline: hit.deadline,
             deltas: hit.deltas,
             severity: hit.severity,
-            may_start,
             detection,
         }
     }
@@ -226,12 +216,19 @@ struct Checkpoint {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Absence {
     pub(crate) episodes: Vec<Episode>,
+    /// Most customers, most of the time, have none: what came within the late horizon.
+    past: Option<Box<Past>>,
+}
+
+/// What is remembered for late events, and of what has been fired.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Past {
     /// Keys that have opened once, where a rule arms once per key.
     armed: Vec<u64>,
     /// `None`: nothing is remembered that could change what is.
-    checkpoint: Option<Box<Checkpoint>>,
+    checkpoint: Option<Checkpoint>,
     memory: Vec<Entry>,
-    pub(crate) fired: Vec<Fired>,
+    fired: Vec<Fired>,
     /// The memory has been cut before this position because it was full.
     floor: Option<Pos>,
     /// What was fired before this instant stands.
@@ -252,71 +249,91 @@ pub(crate) struct Turn {
 impl Absence {
     /// Whether nothing is left that could ever matter.
     pub(crate) fn is_empty(&self) -> bool {
-        self.episodes.is_empty()
-            && self.memory.is_empty()
-            && self.fired.is_empty()
-            && self.checkpoint.is_none()
-            && self.armed.is_empty()
+        self.episodes.is_empty() && self.past.is_none()
     }
 
     /// Whether it holds anything that time alone will let it forget.
     pub(crate) fn will_forget(&self) -> bool {
-        !self.memory.is_empty() || !self.fired.is_empty() || self.checkpoint.is_some()
+        self.past.as_ref().is_some_and(|p| p.remembers_anything())
     }
 
     pub(crate) fn remembers(&self, id: u64) -> bool {
-        self.memory.iter().any(|e| e.id == id)
+        self.past.as_ref().is_some_and(|p| p.memory.iter().any(|e| e.id == id))
     }
 
     /// Takes an event.
     pub(crate) fn absorb(&mut self, ctx: Ctx<'_>, mut entry: Entry, turn: &mut Turn) {
-        if let Some(floor) = self.floor.filter(|floor| entry.pos < *floor) {
+        self.begin_memory();
+        let Absence { episodes, past: Some(past) } = self else { unreachable!("the memory has begun") };
+        if let Some(floor) = past.floor.filter(|floor| entry.pos < *floor) {
             entry.pos = floor;
             turn.bound_hits += 1;
         }
         let (time, stops) = (entry.pos.time, entry.has(Roles::STOP));
         let key = entry.key.clone();
         let key = key.as_deref();
-        let in_order = self.memory.last().is_none_or(|last| last.pos <= entry.pos && last.end <= time)
-            && !self.fired.iter().any(|f| f.time >= time && key.is_none_or(|k| k == f.key));
-        self.begin_memory();
+        let in_order = past.memory.last().is_none_or(|last| last.pos <= entry.pos && last.end <= time)
+            && !past.fired.iter().any(|f| f.time >= time && key.is_none_or(|k| k == f.key));
         if in_order {
-            turn.bound_hits += u64::from(!step(ctx, &mut self.episodes, &mut self.armed, &entry, time));
-            self.remember_last(ctx, entry);
-        } else if self.remember_late(&entry) {
-            self.evaluate_again(ctx, key, turn);
+            turn.bound_hits += u64::from(!step(ctx, episodes, &mut past.armed, &entry, time));
+            past.remember_last(ctx, entry);
+        } else if past.remember_late(&entry) {
+            past.evaluate_again(ctx, episodes, key, turn);
         }
         if stops {
-            for fired in &mut self.fired {
-                if fired.time < time
-                    && time <= fired.time.saturating_add(ctx.resolve_ms)
-                    && !fired.resolved
-                    && !fired.silent
-                    && key.is_none_or(|k| k == fired.key)
-                {
-                    fired.resolved = true;
-                    turn.resolved.push(fired.clone());
-                }
-            }
+            past.resolve(ctx, time, key, turn);
         }
-        if self.memory.len() > ctx.remembered_max {
+        if past.memory.len() > ctx.remembered_max {
             turn.bound_hits += 1;
-            self.forget_half(ctx);
+            past.forget_half(ctx);
         }
     }
 
     /// Takes out of the memory what a retracted detection was.
     pub(crate) fn forget_detection(&mut self, ctx: Ctx<'_>, detection: u64, turn: &mut Turn) {
-        let Some(at) = self.memory.iter().position(|e| e.detection == Some(detection)) else { return };
-        let entry = self.memory.remove(at);
-        self.evaluate_again(ctx, entry.key.as_deref(), turn);
+        let Absence { episodes, past: Some(past) } = self else { return };
+        let Some(at) = past.memory.iter().position(|e| e.detection == Some(detection)) else { return };
+        let entry = past.memory.remove(at);
+        past.evaluate_again(ctx, episodes, entry.key.as_deref(), turn);
+    }
+
+    /// Remembers what has been fired. The memory must have begun before the episodes changed.
+    pub(crate) fn remember_fired(&mut self, fired: Fired) {
+        self.past.as_mut().expect("the memory has begun").fired.push(fired);
     }
 
     /// Must come before anything that changes the episodes.
     pub(crate) fn begin_memory(&mut self) {
-        if self.checkpoint.is_none() {
-            let state = Checkpoint { episodes: self.episodes.clone(), armed: self.armed.clone() };
-            self.checkpoint = Some(Box::new(state));
+        let past = self.past.get_or_insert_default();
+        if past.checkpoint.is_none() {
+            past.checkpoint = Some(Checkpoint { episodes: self.episodes.clone(), armed: past.armed.clone() });
+        }
+    }
+
+    /// Forgets what lies before `cut`.
+    pub(crate) fn forget(&mut self, ctx: Ctx<'_>, cut: Millis) {
+        let Some(past) = &mut self.past else { return };
+        past.forget(ctx, &self.episodes, cut);
+        self.episodes.shrink_to_fit();
+        if !past.remembers_anything() && past.armed.is_empty() {
+            self.past = None;
+        }
+    }
+}
+
+impl Past {
+    fn remembers_anything(&self) -> bool {
+        !self.memory.is_empty() || !self.fired.is_empty() || self.checkpoint.is_some()
+    }
+
+    /// A `stop` after their time leaves detections standing, and ends the need to act.
+    fn resolve(&mut self, ctx: Ctx<'_>, time: Millis, key: Option<&str>, turn: &mut Turn) {
+        for fired in &mut self.fired {
+            let open = !fired.resolved && !fired.silent && key.is_none_or(|k| k == fired.key);
+            if open && fired.time < time && time <= fired.time.saturating_add(ctx.resolve_ms) {
+                fired.resolved = true;
+                turn.resolved.push(fired.clone());
+            }
         }
     }
 
@@ -333,7 +350,7 @@ impl Absence {
             last.end = entry.pos.time;
             return;
         }
-        self.memory.push(entry);
+        push(&mut self.memory, entry);
     }
 
     /// False where the event changes nothing: a refresh inside a stretch.
@@ -350,25 +367,30 @@ impl Absence {
     }
 
     /// Computes a key's episodes (all keys' if `None`) again from the checkpoint.
-    fn evaluate_again(&mut self, ctx: Ctx<'_>, key: Option<&str>, turn: &mut Turn) {
+    fn evaluate_again(
+        &mut self,
+        ctx: Ctx<'_>,
+        episodes: &mut Vec<Episode>,
+        key: Option<&str>,
+        turn: &mut Turn,
+    ) {
         turn.evaluated_again = true;
-        let checkpoint = self.checkpoint.as_deref().expect("the memory has begun");
+        let checkpoint = self.checkpoint.as_ref().expect("the memory has begun");
         let concerned = |k: &str| key.is_none_or(|key| key == k);
-        let mut episodes: Vec<_> =
-            checkpoint.episodes.iter().filter(|e| concerned(&e.key)).cloned().collect();
+        let mut again: Vec<_> = checkpoint.episodes.iter().filter(|e| concerned(&e.key)).cloned().collect();
         let mut armed = checkpoint.armed.clone();
-        replay(ctx, &self.memory, |e| key.is_none_or(|k| e.concerns(k)), &mut episodes, &mut armed);
+        replay(ctx, &self.memory, |e| key.is_none_or(|k| e.concerns(k)), &mut again, &mut armed);
         let mut standing = Vec::with_capacity(self.fired.len());
         for fired in std::mem::take(&mut self.fired) {
-            if !concerned(&fired.key) || claim(&mut episodes, &fired) || fired.time < self.cut {
+            if !concerned(&fired.key) || claim(&mut again, &fired) || fired.time < self.cut {
                 standing.push(fired);
             } else if !fired.silent {
                 turn.retracted.push(fired);
             }
         }
         self.fired = standing;
-        self.episodes.retain(|e| !concerned(&e.key));
-        self.episodes.append(&mut episodes);
+        episodes.retain(|e| !concerned(&e.key));
+        episodes.append(&mut again);
         for key in armed {
             if !self.armed.contains(&key) {
                 self.armed.push(key);
@@ -376,33 +398,29 @@ impl Absence {
         }
     }
 
-    /// Forgets what lies before `cut`. True if something changed.
-    pub(crate) fn forget(&mut self, ctx: Ctx<'_>, cut: Millis) {
+    fn forget(&mut self, ctx: Ctx<'_>, episodes: &[Episode], cut: Millis) {
         self.cut = self.cut.max(cut);
         let cut = self.cut;
         let old = self.memory.iter().take_while(|e| e.end < cut).count();
         self.fold(ctx, old);
-        self.fired.retain(|f| {
-            f.time >= cut || (!f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms) >= cut)
-        });
-        if let Some(checkpoint) = &mut self.checkpoint {
-            // An episode that ran out before the cut has been settled for good, unless it is still owed.
-            let owed = |e: &Episode| self.episodes.iter().any(|o| o.about == e.about && o.next() == e.next());
-            checkpoint.episodes.retain(|e| e.deadline.is_none_or(|d| d >= cut) || owed(e));
-            let settled = checkpoint.episodes.iter_mut();
-            settled.filter(|e| e.warn.is_some_and(|w| w < cut)).for_each(|e| {
-                if !self.episodes.iter().any(|o| o.about == e.about && o.warn == e.warn) {
-                    e.has_warned();
-                }
-            });
-            if self.memory.is_empty()
-                && same(&checkpoint.episodes, &self.episodes)
-                && checkpoint.armed.len() == self.armed.len()
-            {
-                self.checkpoint = None;
-                self.floor = None;
-                self.memory = Vec::new();
+        let resolvable = |f: &Fired| !f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms) >= cut;
+        self.fired.retain(|f| f.time >= cut || resolvable(f));
+        let Some(checkpoint) = &mut self.checkpoint else { return };
+        // An episode that ran out before the cut has been settled for good, unless it is still owed.
+        let owed = |e: &Episode| episodes.iter().any(|o| o.about == e.about && o.next() == e.next());
+        checkpoint.episodes.retain(|e| e.deadline.is_none_or(|d| d >= cut) || owed(e));
+        for episode in checkpoint.episodes.iter_mut().filter(|e| e.warn.is_some_and(|w| w < cut)) {
+            if !episodes.iter().any(|o| o.about == episode.about && o.warn == episode.warn) {
+                episode.has_warned();
             }
+        }
+        if self.memory.is_empty()
+            && same(&checkpoint.episodes, episodes)
+            && checkpoint.armed.len() == self.armed.len()
+        {
+            self.checkpoint = None;
+            self.floor = None;
+            self.memory = Vec::new();
         }
     }
 
@@ -415,11 +433,19 @@ impl Absence {
     /// Moves the oldest `count` remembered events into the checkpoint.
     fn fold(&mut self, ctx: Ctx<'_>, count: usize) {
         if count > 0 {
-            let checkpoint = self.checkpoint.as_deref_mut().expect("the memory has begun");
+            let checkpoint = self.checkpoint.as_mut().expect("the memory has begun");
             let old: Vec<_> = self.memory.drain(..count).collect();
             replay(ctx, &old, |_| true, &mut checkpoint.episodes, &mut checkpoint.armed);
         }
     }
+}
+
+/// Most lists here hold one item: growing by the usual four would multiply the memory.
+fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.len() < 2 {
+        list.reserve_exact(1);
+    }
+    list.push(item);
 }
 
 fn same(some: &[Episode], others: &[Episode]) -> bool {
@@ -504,9 +530,7 @@ fn step(
     });
     episodes.append(&mut warnings);
     match (&entry.key, &entry.about) {
-        (Some(key), Some(about)) if !joined && entry.may_start => {
-            open(ctx, episodes, armed, entry, key, about)
-        }
+        (Some(key), Some(about)) if !joined => open(ctx, episodes, armed, entry, key, about),
         _ => true,
     }
 }
@@ -600,6 +624,6 @@ fn open(
         let deadline = ctx.rule.due(ctx.book, deadline, grace);
         episode.move_deadline(ctx, time, deadline);
     }
-    episodes.push(episode);
+    push(episodes, episode);
     true
 }

@@ -127,16 +127,12 @@ impl<D: Desk> Task<D> {
         }
         match &mut slot.state {
             State::Absence(absence) => {
-                let may_start = hit.roles & Roles::START == 0
-                    || key.as_ref().is_some_and(|k| slot.guards.allow(rule, k, time));
-                let entry = Entry::new(
-                    hit,
-                    delivery.event,
-                    delivery.pos,
-                    delivery.hash,
-                    delivery.detection,
-                    may_start,
-                );
+                // A start that a guard blocks neither opens nor joins.
+                if !key.as_ref().is_some_and(|k| slot.guards.allow(rule, k, time)) {
+                    hit.roles &= !Roles::START;
+                }
+                let Delivery { event, pos, hash, detection, .. } = *delivery;
+                let entry = Entry::new(hit, event, pos, hash, detection);
                 let mut turn = Turn::default();
                 let open = absence.episodes.len();
                 absence.absorb(ctx, entry, &mut turn);
@@ -275,7 +271,7 @@ impl<D: Desk> Task<D> {
                     due.level == Level::Warning || when_holds(rule, &episode.measures, episode.events);
                 let id = detection_id(&rule.id, &episode.key, &episode.about);
                 if holds {
-                    absence.fired.push(Fired::new(id, &episode, due.level, due.deadline, !allowed));
+                    absence.remember_fired(Fired::new(id, &episode, due.level, due.deadline, !allowed));
                 }
                 if holds && allowed {
                     let evidence = [Some(&episode.about), episode.last.as_deref()];

@@ -50,7 +50,7 @@ pub(crate) type RuleIx16 = u16;
 /// By kind of rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum State {
-    Absence(Box<Absence>),
+    Absence(Absence),
     Window(Box<Window>),
 }
 
@@ -66,9 +66,12 @@ impl<S> Customer<S> {
     pub(crate) fn slot_or_new(&mut self, ix: RuleIx, rule: &Rule) -> usize {
         self.slots.iter().position(|s| s.rule == ix.0).unwrap_or_else(|| {
             let state = match rule.kind {
-                Kind::Absence { .. } => State::Absence(Box::default()),
+                Kind::Absence { .. } => State::Absence(Absence::default()),
                 _ => State::Window(Box::default()),
             };
+            if self.slots.len() < 2 {
+                self.slots.reserve_exact(1);
+            }
             self.slots.push(Slot { rule: ix.0, guards: Guards::default(), state, timer_at: NONE });
             self.slots.len() - 1
         })

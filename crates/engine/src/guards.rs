@@ -12,7 +12,9 @@ const SIGHTINGS_MAX: usize = 8;
 /// What a rule's guards have seen of one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Guards {
-    seen: Vec<Sighting>,
+    /// Most rules have no guards.
+    #[allow(clippy::box_collection, reason = "one word instead of three in every slot")]
+    seen: Option<Box<Vec<Sighting>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ struct Sighting {
 
 impl Guards {
     pub(crate) fn is_empty(&self) -> bool {
-        self.seen.is_empty()
+        self.seen.is_none()
     }
 
     /// Takes what an event is to the `while` guards (before its own start is judged) or to the others (after).
@@ -53,12 +55,12 @@ impl Guards {
     }
 
     fn note(&mut self, guard: u8, key: Option<&CompactString>, time: Millis, on: bool) {
-        let at =
-            self.seen.iter().position(|s| s.guard == guard && s.key.as_ref() == key).unwrap_or_else(|| {
-                self.seen.push(Sighting { guard, key: key.cloned(), times: SmallVec::new() });
-                self.seen.len() - 1
-            });
-        let times = &mut self.seen[at].times;
+        let seen = self.seen.get_or_insert_default();
+        let at = seen.iter().position(|s| s.guard == guard && s.key.as_ref() == key).unwrap_or_else(|| {
+            seen.push(Sighting { guard, key: key.cloned(), times: SmallVec::new() });
+            seen.len() - 1
+        });
+        let times = &mut seen[at].times;
         let place = times.partition_point(|(t, _)| *t <= time);
         times.insert(place, (time, on));
         if times.len() > SIGHTINGS_MAX {
@@ -72,6 +74,7 @@ impl Guards {
             let of_key = self
                 .seen
                 .iter()
+                .flat_map(|seen| seen.iter())
                 .filter(|s| usize::from(s.guard) == at && s.key.as_deref().is_none_or(|k| k == key));
             let mut sightings = of_key.flat_map(|s| s.times.iter()).filter(|(t, _)| *t <= time);
             match guard {
@@ -84,7 +87,8 @@ impl Guards {
 
     /// Forgets sightings that no start or firing at or after `cut` can ask about.
     pub(crate) fn forget(&mut self, rule: &Rule, cut: Millis) {
-        self.seen.retain_mut(|sighting| match rule.guards[usize::from(sighting.guard)] {
+        let Some(seen) = &mut self.seen else { return };
+        seen.retain_mut(|sighting| match rule.guards[usize::from(sighting.guard)] {
             Guard::UnlessSeen { within_ms } => {
                 sighting.times.retain(|(t, _)| *t > cut - within_ms);
                 !sighting.times.is_empty()
@@ -95,5 +99,8 @@ impl Guards {
                 sighting.times.len() > 1 || sighting.times.last().is_some_and(|(t, on)| *on || *t >= cut)
             }
         });
+        if seen.is_empty() {
+            self.seen = None;
+        }
     }
 }
