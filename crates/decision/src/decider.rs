@@ -1,7 +1,7 @@
 //! The desk at which detections become actions.
 
 use crate::ActionId;
-use crate::state::{Cooldown, CustomerState, Live};
+use crate::state::{Cooldown, CustomerState, Desktop, Live};
 use compact_str::CompactString;
 use cxwatch_engine::{Desk, Detection, Effect, Ended, EventRef};
 use cxwatch_event::Millis;
@@ -229,7 +229,7 @@ impl Decider {
     /// asked about its cool-down again.
     fn refuses(
         &mut self,
-        state: &CustomerState,
+        state: &Desktop,
         rule: &Rule,
         detection: &Detection,
         expires: Millis,
@@ -248,7 +248,7 @@ impl Decider {
     #[allow(clippy::too_many_arguments, reason = "the parts of one decision")]
     fn act(
         &mut self,
-        state: &mut CustomerState,
+        state: &mut Desktop,
         rule: &Rule,
         action: &Action,
         id: ActionId,
@@ -395,41 +395,57 @@ impl Desk for Decider {
 
     fn take(&mut self, book: &Rulebook, state: &mut CustomerState, effect: &Effect, instant: Millis) {
         match effect {
-            Effect::Detected(detection) => self.detected(book, state, detection, instant),
-            Effect::Retracted(ended) => self.ended(book, state, ended, Change::RevokedRetracted, instant),
-            Effect::Resolved(ended) => self.ended(book, state, ended, Change::RevokedResolved, instant),
+            Effect::Detected(detection) => {
+                self.detected(book, state.get_or_new(), detection, instant);
+                state.clear();
+            }
+            Effect::Retracted(ended) => {
+                if let Some(state) = state.get_mut() {
+                    self.ended(book, state, ended, Change::RevokedRetracted, instant);
+                }
+            }
+            Effect::Resolved(ended) => {
+                if let Some(state) = state.get_mut() {
+                    self.ended(book, state, ended, Change::RevokedResolved, instant);
+                }
+            }
         }
     }
 
     fn next(&self, state: &CustomerState) -> Option<Millis> {
+        let state = state.get()?;
         let actions = state.actions.iter().map(|l| if l.over.is_some() { l.forget_at } else { l.expires });
         actions.chain(state.cooldowns.iter().map(|c| c.until)).min()
     }
 
     fn wake(&mut self, _: &Rulebook, customer: &str, state: &mut CustomerState, instant: Millis) {
-        state.cooldowns.retain(|c| c.until > instant);
-        for live in state.actions.iter_mut().filter(|l| l.over.is_none() && l.expires <= instant) {
+        let Some(desktop) = state.get_mut() else { return };
+        desktop.cooldowns.retain(|c| c.until > instant);
+        for live in desktop.actions.iter_mut().filter(|l| l.over.is_none() && l.expires <= instant) {
             live.over = Some(instant);
             live.revision += 1;
             let expired = self.change(Change::Expired, live, customer, None, instant);
             self.decide(Decision::Action(Box::new(expired)));
         }
-        state.actions.retain(|l| l.over.is_none() || l.forget_at > instant);
+        desktop.actions.retain(|l| l.over.is_none() || l.forget_at > instant);
+        state.clear();
     }
 
     fn rule_removed(&mut self, customer: &str, state: &mut CustomerState, rule: &str, instant: Millis) {
+        let Some(desktop) = state.get_mut() else { return };
         let (gone, kept): (Vec<Live>, Vec<Live>) =
-            std::mem::take(&mut state.actions).into_iter().partition(|l| l.rule == rule);
-        state.actions = kept;
-        state.cooldowns.retain(|c| c.rule != rule);
+            std::mem::take(&mut desktop.actions).into_iter().partition(|l| l.rule == rule);
+        desktop.actions = kept;
+        desktop.cooldowns.retain(|c| c.rule != rule);
         for mut live in gone.into_iter().filter(|l| l.over.is_none()) {
             live.revision += 1;
             let revoked = self.change(Change::RevokedRuleRemoved, &live, customer, None, instant);
             self.decide(Decision::Action(Box::new(revoked)));
         }
+        state.clear();
     }
 
     fn is_idle(&self, state: &CustomerState) -> bool {
-        state.actions.is_empty() && state.cooldowns.is_empty()
+        state.get().is_none()
     }
 }

@@ -9,9 +9,34 @@ use serde::{Deserialize, Serialize};
 
 /// A customer's actions and cool-downs. Rules and actions are named, not numbered: a rulebook may change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CustomerState {
+pub struct CustomerState(Option<Box<Desktop>>);
+
+/// Most customers have none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Desktop {
     pub(crate) actions: Vec<Live>,
     pub(crate) cooldowns: Vec<Cooldown>,
+}
+
+impl CustomerState {
+    pub(crate) fn get(&self) -> Option<&Desktop> {
+        self.0.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self) -> Option<&mut Desktop> {
+        self.0.as_deref_mut()
+    }
+
+    pub(crate) fn get_or_new(&mut self) -> &mut Desktop {
+        self.0.get_or_insert_default()
+    }
+
+    /// Lets go of a desktop on which nothing is left.
+    pub(crate) fn clear(&mut self) {
+        if self.get().is_some_and(|d| d.actions.is_empty() && d.cooldowns.is_empty()) {
+            self.0 = None;
+        }
+    }
 }
 
 /// An action whose life is not over, or that may still come back under its id.
