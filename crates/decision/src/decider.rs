@@ -195,13 +195,7 @@ impl Decider {
         }
     }
 
-    fn detected(
-        &mut self,
-        book: &Rulebook,
-        state: &mut CustomerState,
-        detection: &Detection,
-        instant: Millis,
-    ) {
+    fn detected(&mut self, book: &Rulebook, state: &mut Desktop, detection: &Detection, instant: Millis) {
         let rule = book.rule(detection.rule);
         let Some(action) = rule.actions.first().map(|a| &book.actions[usize::from(*a)]) else { return };
         let mut id = ActionId::new(&book.name, &rule.id, &detection.customer, &detection.about, action);
@@ -350,7 +344,7 @@ impl Decider {
     fn ended(
         &mut self,
         book: &Rulebook,
-        state: &mut CustomerState,
+        state: &mut Desktop,
         ended: &Ended,
         change: Change,
         instant: Millis,
