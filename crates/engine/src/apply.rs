@@ -26,6 +26,19 @@ struct Delivery<'a> {
     detection: Option<u64>,
 }
 
+/// A detection that has not reached the rules built on it yet.
+#[derive(Debug)]
+pub(crate) struct Undelivered {
+    rule: RuleIx,
+    level: Level,
+    key: CompactString,
+    severity: u8,
+    measures: Measures,
+    event: EventRef,
+    pos: Pos,
+    hash: u64,
+}
+
 /// The parts of a detection that rules differ in.
 struct Finding {
     level: Level,
@@ -64,6 +77,7 @@ impl<D: Desk> Task<D> {
         let facts = Facts::Event(event);
         let delivery = Delivery { facts, event: &reference, pos, hash, detection: None };
         self.deliver(book, at, book.uses(event.kind), &delivery);
+        self.deliver_detections(book, at);
         self.tidy_later(at);
     }
 
@@ -223,7 +237,7 @@ impl<D: Desk> Task<D> {
         }
         let finding = Finding {
             level: Level::Breach,
-            pos: Pos::of_event(&completion.about).completed(ix),
+            pos: completion.pos.completed(ix),
             deadline: completion.time,
             key: completion.key,
             time: completion.time,
@@ -293,9 +307,10 @@ impl<D: Desk> Task<D> {
                 self.tidy_later(at);
             }
         }
+        self.deliver_detections(book, at);
     }
 
-    /// Publishes a detection and delivers it to the rules built on this one.
+    /// Publishes a detection; it is yet to reach the rules built on this one.
     fn detect(&mut self, book: &Rulebook, at: u32, ix: RuleIx, id: u64, finding: Finding) {
         let rule = book.rule(ix);
         self.counts.detections += 1;
@@ -317,8 +332,7 @@ impl<D: Desk> Task<D> {
             measures: finding.measures.clone(),
         };
         self.publish(book, at, Effect::Detected(Box::new(detection)));
-        let uses = book.uses_of_detection(ix, finding.level);
-        if uses.is_empty() {
+        if book.uses_of_detection(ix, finding.level).is_empty() {
             return;
         }
         let event = EventRef {
@@ -327,11 +341,27 @@ impl<D: Desk> Task<D> {
             source: format_compact!("rule:{}", rule.id),
             ..finding.about
         };
-        let facts =
-            Facts::Detection(DetectionFacts { key: &finding.key, severity, measures: &finding.measures });
-        let hash = detection_hash(ix, finding.level, id, finding.time);
-        let detection = Some(hash);
-        self.deliver(book, at, uses, &Delivery { facts, event: &event, pos: finding.pos, hash, detection });
+        self.undelivered.push(Undelivered {
+            rule: ix,
+            level: finding.level,
+            key: finding.key,
+            severity,
+            measures: finding.measures,
+            event,
+            pos: finding.pos,
+            hash: detection_hash(ix, finding.level, id, finding.time),
+        });
+    }
+
+    /// Detections reach the rules built on them after what caused them, the first rule's first: in the order of [`Pos`].
+    fn deliver_detections(&mut self, book: &Rulebook, at: u32) {
+        while let Some(first) = (0..self.undelivered.len()).min_by_key(|at| self.undelivered[*at].rule) {
+            let Undelivered { rule, level, key, severity, measures, event, pos, hash } =
+                self.undelivered.remove(first);
+            let facts = Facts::Detection(DetectionFacts { key: &key, severity, measures: &measures });
+            let delivery = Delivery { facts, event: &event, pos, hash, detection: Some(hash) };
+            self.deliver(book, at, book.uses_of_detection(rule, level), &delivery);
+        }
     }
 
     fn retract(&mut self, book: &Rulebook, at: u32, ix: RuleIx, fired: &Fired) {

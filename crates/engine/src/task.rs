@@ -48,6 +48,7 @@ pub struct Task<D: Desk> {
     pub(crate) run: Option<Run>,
     pub(crate) snapshots: u32,
     refused: Vec<Refused>,
+    pub(crate) undelivered: Vec<crate::apply::Undelivered>,
     #[cfg(feature = "faults")]
     pub(crate) seen_on_entry: std::collections::BTreeSet<u64>,
 }
@@ -86,6 +87,7 @@ impl<D: Desk> Task<D> {
             run: None,
             snapshots: 0,
             refused: Vec::new(),
+            undelivered: Vec::new(),
             #[cfg(feature = "faults")]
             seen_on_entry: Default::default(),
         }

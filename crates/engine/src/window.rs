@@ -20,6 +20,8 @@ const CONTRIBUTIONS_MAX: usize = 5;
 pub(crate) struct Completion {
     pub(crate) key: CompactString,
     pub(crate) time: Millis,
+    /// Of the completing event.
+    pub(crate) pos: Pos,
     pub(crate) about: EventRef,
     pub(crate) evidence: Vec<EventRef>,
     /// The detections among the evidence.
@@ -212,7 +214,7 @@ impl Window {
             state.debt = None;
         }
         self.held.retain_mut(|held| {
-            let within = concerned(&held.key) && pos.time <= held.time && pos < Pos::of_event(&held.about);
+            let within = concerned(&held.key) && pos.time <= held.time && pos < held.pos;
             if !within {
                 return true;
             }
@@ -263,6 +265,7 @@ fn single(key: CompactString, arrival: &Arrival<'_>) -> Completion {
     Completion {
         key,
         time: arrival.event.time,
+        pos: arrival.pos,
         about: arrival.event.clone(),
         evidence: vec![arrival.event.clone()],
         detections: arrival.detection.into_iter().collect(),
@@ -283,6 +286,7 @@ fn completion(ctx: Ctx<'_>, key: &str, arrival: &Arrival<'_>, items: &[&Item], n
     Completion {
         key: key.into(),
         time: newest.pos.time,
+        pos: newest.pos,
         about: newest.event.clone(),
         evidence: items.iter().map(|i| i.event.clone()).collect(),
         detections: items.iter().filter_map(|i| i.detection).collect(),
@@ -437,6 +441,7 @@ fn debt(
     Some(Completion {
         key: key.into(),
         time: debt.at,
+        pos: arrival.pos,
         about: arrival.event.clone(),
         detections: evidence.iter().filter_map(|(_, _, detection)| *detection).collect(),
         first: evidence.first().map_or(time, |(_, event, _)| event.time),
