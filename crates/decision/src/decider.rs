@@ -5,7 +5,8 @@ use crate::state::{Cooldown, CustomerState, Desktop, Live};
 use compact_str::CompactString;
 use cxwatch_engine::{Desk, Detection, Effect, Ended, EventRef};
 use cxwatch_event::Millis;
-use cxwatch_rulebook::{Action, Rule, Rulebook};
+use cxwatch_event::messages::SuppressionReason;
+use cxwatch_rulebook::{Action, Level, Rule, Rulebook};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -43,6 +44,8 @@ pub struct ActionChange {
     pub action: CompactString,
     /// The episode's key.
     pub key: CompactString,
+    /// How far the problem has come.
+    pub level: Level,
     /// What the episode is about.
     pub about: EventRef,
     /// When its life is over, in event time.
@@ -68,32 +71,6 @@ pub struct Suppressed {
     pub instant: Millis,
     /// The detection.
     pub detection: Box<Detection>,
-}
-
-/// Why a candidate led to no action: those of the closed list that can come of what is decided here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SuppressionReason {
-    /// The action's life was over by the wall clock.
-    Expired,
-    /// The detection is older than `act_from` of the first start.
-    WarmingUp,
-    /// The same rule and key had an action within the cool-down.
-    Cooldown,
-}
-
-impl SuppressionReason {
-    /// Every reason, for closed label sets.
-    pub const ALL: [SuppressionReason; 3] =
-        [SuppressionReason::Expired, SuppressionReason::WarmingUp, SuppressionReason::Cooldown];
-
-    /// Its name in messages and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            SuppressionReason::Expired => "expired",
-            SuppressionReason::WarmingUp => "warming_up",
-            SuppressionReason::Cooldown => "cooldown",
-        }
-    }
 }
 
 /// What has been decided.
@@ -262,6 +239,7 @@ impl Decider {
                 live.expires = live.expires.max(expires);
                 live.forget_at = live.forget_at.max(forget_at);
                 live.about = detection.about.clone();
+                live.level = live.level.min(detection.level);
                 *live.stands(detection.level) = true;
                 self.change(
                     if revived.is_none() || revived == Some(instant) {
@@ -282,6 +260,7 @@ impl Decider {
                     action: action.id.clone(),
                     key: detection.key.clone(),
                     about: detection.about.clone(),
+                    level: detection.level,
                     revision: 0,
                     expires,
                     warning: false,
@@ -333,6 +312,7 @@ impl Decider {
             rule: live.rule.clone(),
             action: live.action.clone(),
             key: live.key.clone(),
+            level: live.level,
             about: live.about.clone(),
             expires: live.expires,
             by: by.cloned(),

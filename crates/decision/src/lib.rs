@@ -9,9 +9,9 @@ mod id;
 mod state;
 #[cfg(test)]
 mod tests;
+mod wire;
 
-pub use decider::{
-    ActionChange, Change, Decider, DeciderHead, Decision, Suppressed, SuppressionReason, WallClock,
-};
+pub use decider::{ActionChange, Change, Decider, DeciderHead, Decision, Suppressed, WallClock};
 pub use id::ActionId;
 pub use state::CustomerState;
+pub use wire::{Message, Messages};

@@ -47,6 +47,8 @@ pub(crate) struct Live {
     pub(crate) action: CompactString,
     pub(crate) key: CompactString,
     pub(crate) about: EventRef,
+    /// The furthest it has come: a breach comes before a warning.
+    pub(crate) level: Level,
     pub(crate) revision: u32,
     pub(crate) expires: Millis,
     /// Which of its detections stand: warning, breach.

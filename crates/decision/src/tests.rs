@@ -1,7 +1,8 @@
 //! The life of an action, as sentences.
 
-use crate::{Change, CustomerState, Decider, Decision, SuppressionReason, WallClock};
+use crate::{Change, CustomerState, Decider, Decision, WallClock};
 use cxwatch_engine::{Clock, Desk, Detection, Effect, Ended, EventRef, Measures};
+use cxwatch_event::messages::SuppressionReason;
 use cxwatch_event::{Catalogue, Interest};
 use cxwatch_rulebook::{Action, Class, Cond, FeedSet, Kind, Level, Rule, RuleIx, Rulebook, Severity};
 use std::sync::Arc;
