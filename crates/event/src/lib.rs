@@ -7,6 +7,7 @@
 mod catalogue;
 pub mod decode;
 mod event;
+pub mod mapping;
 pub mod messages;
 pub mod number;
 pub mod partition;

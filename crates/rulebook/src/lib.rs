@@ -6,6 +6,7 @@
 
 pub mod calendar;
 pub mod compiled;
+pub mod mapping;
 pub mod yaml;
 
 pub use calendar::Calendar;
