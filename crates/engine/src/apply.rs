@@ -133,10 +133,10 @@ impl<D: Desk> Task<D> {
         let slot_at = customer.slot_or_new(ix, rule);
         let slot = &mut customer.slots[slot_at];
         if guards_hit != 0 {
-            slot.guards.see(rule, guards_hit, key.as_ref(), time, true);
+            slot.guards.see(rule, guards_hit, key.as_ref(), delivery.pos, true);
         }
         if hit.roles == 0 {
-            slot.guards.see(rule, guards_hit, key.as_ref(), time, false);
+            slot.guards.see(rule, guards_hit, key.as_ref(), delivery.pos, false);
             return;
         }
         match &mut slot.state {
@@ -151,7 +151,7 @@ impl<D: Desk> Task<D> {
                 let open = absence.episodes.len();
                 absence.absorb(ctx, entry, &mut turn);
                 self.open_episodes = self.open_episodes + absence.episodes.len() as u64 - open as u64;
-                slot.guards.see(rule, guards_hit, key.as_ref(), time, false);
+                slot.guards.see(rule, guards_hit, key.as_ref(), delivery.pos, false);
                 self.turned(book, at, ix, turn, Some(delivery.event));
             }
             State::Window(window) => {
@@ -164,7 +164,7 @@ impl<D: Desk> Task<D> {
                 if guards_hit != 0
                     && let Some(slot) = self.customers.live(at).slot(ix)
                 {
-                    slot.guards.see(rule, guards_hit, key.as_ref(), time, false);
+                    slot.guards.see(rule, guards_hit, key.as_ref(), delivery.pos, false);
                 }
             }
         }

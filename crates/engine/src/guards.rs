@@ -1,5 +1,6 @@
 //! Guards: conditions on the past that block a start or a firing.
 
+use crate::place::Pos;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Guard, Roles, Rule};
@@ -22,8 +23,8 @@ struct Sighting {
     guard: u8,
     /// `None`: seen without a key, so it guards all of the customer's.
     key: Option<CompactString>,
-    /// Newest last, by the order in which they were processed.
-    times: SmallVec<[(Millis, bool); 1]>,
+    /// In the naive order, the newest last.
+    times: SmallVec<[(Pos, bool); 1]>,
 }
 
 impl Guards {
@@ -37,7 +38,7 @@ impl Guards {
         rule: &Rule,
         bits: u32,
         key: Option<&CompactString>,
-        time: Millis,
+        pos: Pos,
         while_guards: bool,
     ) {
         for (at, guard) in rule.guards.iter().enumerate() {
@@ -48,21 +49,21 @@ impl Guards {
             // An event that is both ends the state.
             for (bit, on) in [(Roles::guard_on(at), true), (Roles::guard_off(at), false)] {
                 if bits & bit != 0 {
-                    self.note(at, key, time, on);
+                    self.note(at, key, pos, on);
                 }
             }
         }
     }
 
-    fn note(&mut self, guard: u8, key: Option<&CompactString>, time: Millis, on: bool) {
+    fn note(&mut self, guard: u8, key: Option<&CompactString>, pos: Pos, on: bool) {
         let seen = self.seen.get_or_insert_default();
         let at = seen.iter().position(|s| s.guard == guard && s.key.as_ref() == key).unwrap_or_else(|| {
             seen.push(Sighting { guard, key: key.cloned(), times: SmallVec::new() });
             seen.len() - 1
         });
         let times = &mut seen[at].times;
-        let place = times.partition_point(|(t, _)| *t <= time);
-        times.insert(place, (time, on));
+        let place = times.partition_point(|(p, _)| *p <= pos);
+        times.insert(place, (pos, on));
         if times.len() > SIGHTINGS_MAX {
             times.remove(0);
         }
@@ -76,11 +77,11 @@ impl Guards {
                 .iter()
                 .flat_map(|seen| seen.iter())
                 .filter(|s| usize::from(s.guard) == at && s.key.as_deref().is_none_or(|k| k == key));
-            let mut sightings = of_key.flat_map(|s| s.times.iter()).filter(|(t, _)| *t <= time);
+            let mut sightings = of_key.flat_map(|s| s.times.iter()).filter(|(p, _)| p.time <= time);
             match guard {
-                Guard::UnlessSeen { within_ms } => !sightings.any(|(t, _)| *t > time - within_ms),
-                // The newest; of two at one instant the one processed later, which ends up behind.
-                Guard::While => sightings.max_by_key(|(t, _)| *t).is_some_and(|(_, on)| *on),
+                Guard::UnlessSeen { within_ms } => !sightings.any(|(p, _)| p.time > time - within_ms),
+                // Of one event that begins and ends the state, the end stands behind.
+                Guard::While => sightings.max_by_key(|(p, _)| *p).is_some_and(|(_, on)| *on),
             }
         })
     }
@@ -88,17 +89,21 @@ impl Guards {
     /// Forgets sightings that no start or firing at or after `cut` can ask about.
     pub(crate) fn forget(&mut self, rule: &Rule, cut: Millis) {
         let Some(seen) = &mut self.seen else { return };
-        seen.retain_mut(|sighting| match rule.guards[usize::from(sighting.guard)] {
-            Guard::UnlessSeen { within_ms } => {
-                sighting.times.retain(|(t, _)| *t > cut - within_ms);
-                !sighting.times.is_empty()
+        for sighting in seen.iter_mut() {
+            match rule.guards[usize::from(sighting.guard)] {
+                Guard::UnlessSeen { within_ms } => sighting.times.retain(|(p, _)| p.time > cut - within_ms),
+                Guard::While => {
+                    let old = sighting.times.partition_point(|(p, _)| p.time < cut);
+                    sighting.times.drain(..old.saturating_sub(1));
+                }
             }
-            Guard::While => {
-                let old = sighting.times.partition_point(|(t, _)| *t < cut);
-                sighting.times.drain(..old.saturating_sub(1));
-                sighting.times.len() > 1 || sighting.times.last().is_some_and(|(t, on)| *on || *t >= cut)
-            }
-        });
+        }
+        // An old end of a state may be dropped only when no older beginning, of another key or of none, is left behind it.
+        let is_over = |s: &Sighting| s.times.iter().all(|(p, on)| !on && p.time < cut);
+        let over: u64 = (0..rule.guards.len())
+            .filter(|at| seen.iter().filter(|s| usize::from(s.guard) == *at).all(is_over))
+            .fold(0, |bits, at| bits | 1 << at);
+        seen.retain(|s| !s.times.is_empty() && over >> s.guard & 1 == 0);
         if seen.is_empty() {
             self.seen = None;
         }

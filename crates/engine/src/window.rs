@@ -8,7 +8,7 @@ use crate::place::Pos;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
 use cxwatch_event::{MICRO, Micro, Millis, Value};
-use cxwatch_rulebook::{Hit, Kind, Roles, Rule, Span};
+use cxwatch_rulebook::{Cond, Hit, Kind, MeasureRef, Roles, Rule, Span};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -228,10 +228,11 @@ impl Window {
     }
 
     fn sequence(&mut self, ctx: Ctx<'_>, steps: u8, arrival: &Arrival<'_>) -> Vec<Completion> {
-        let keys: Vec<CompactString> = match &arrival.hit.key {
+        let mut keys: Vec<CompactString> = match &arrival.hit.key {
             Some(key) => vec![key.clone()],
             None => self.keys.iter().map(|(k, _)| k.clone()).collect(),
         };
+        keys.sort_unstable();
         let opens = arrival.hit.key.is_some();
         let completions =
             keys.iter().filter_map(|key| sequence(ctx, steps, self.state(key), key, arrival, opens));
@@ -317,8 +318,10 @@ fn count(
     state.items.insert(at, item(arrival, counted, 0));
     let room = match of_last {
         Some(n) => n as usize,
-        // Without measures and distinct values, no more than the newest so many can matter.
-        None if !distinct && ctx.rule.measures.is_empty() => at_least_max as usize,
+        // Where nothing is measured and nobody asks how many, no more than the newest so many can matter.
+        None if !distinct && ctx.rule.measures.is_empty() && !counts_events(ctx.rule) => {
+            at_least_max as usize
+        }
         None => usize::MAX,
     };
     let room = room.min(ctx.window_max);
@@ -336,6 +339,19 @@ fn count(
     let found = if distinct { distinct_values(&inside) } else { inside.len() };
     let needed = arrival.hit.threshold.div_euclid(MICRO) as usize;
     (found >= needed).then(|| completion(ctx, key, arrival, &inside, needed as u32))
+}
+
+/// Whether `when` or a severity depends on the number of events.
+fn counts_events(rule: &Rule) -> bool {
+    fn reads(cond: &Cond<MeasureRef>) -> bool {
+        match cond {
+            Cond::True => false,
+            Cond::All(all) | Cond::Any(all) => all.iter().any(reads),
+            Cond::Not(cond) => reads(cond),
+            Cond::Test(measure, _) => *measure == MeasureRef::Events,
+        }
+    }
+    reads(&rule.when) || rule.severity.cases.iter().any(|(cond, _)| reads(cond))
 }
 
 fn distinct_values(items: &[&Item]) -> usize {
@@ -373,11 +389,15 @@ fn sequence(
         }
         let before: Vec<Item> = state.chain(at).cloned().collect();
         let (Some(first), Some(last)) = (before.first(), before.last()) else { continue };
-        if last.pos >= arrival.pos || time - first.pos.time > within {
+        if last.pos >= arrival.pos {
             continue;
         }
         let next = item(arrival, true, at + 1);
         if at + 1 == steps {
+            // The span is that of the completing event.
+            if time - first.pos.time > within {
+                continue;
+            }
             let chain: Vec<&Item> = before.iter().chain([&next]).collect();
             completed = Some(completion(ctx, key, arrival, &chain, u32::from(steps)));
             continue;
