@@ -79,6 +79,10 @@ fn same_list(world: &World, found: &[Detection], right: &[Detection]) -> Result<
 fn agrees(rule: &Rule, found: &Detection, right: &Detection) -> bool {
     let counted = match rule.kind {
         Kind::Debt { .. } => true,
+        // A window need not hold more than it takes to fire, where nothing else depends on it.
+        Kind::Count { at_least_max, .. } => {
+            found.events.min(at_least_max as usize) == right.events.min(at_least_max as usize)
+        }
         _ => found.events == right.events,
     };
     let bare = |d: &Detection| Detection { events: 0, evidence: Vec::new(), ..d.clone() };

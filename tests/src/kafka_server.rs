@@ -92,6 +92,8 @@ impl KafkaServer {
 
     fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(script());
+        // The quick compiler only: a broker of a test does not live long enough for the other one to pay.
+        command.env("CXWATCH_KAFKA_JAVA_OPTIONS", "-Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1");
         command.arg(verb).arg(self.folder.path());
         command
     }

@@ -13,8 +13,9 @@
 //! - A duplicate (same customer, source, id and sub-index) is an event whose double was *accepted* no longer than
 //!   `dedupe_for` before, both ends included. A dropped duplicate does not prolong that. Only types that a rule names.
 //! - Timers are taken in the order (instant, rule's rank, rule id, customer, key). A timer that a firing sets for the same instant takes its place among those still due.
-//! - A detection is delivered at once, depth first: to all rules built on it, in evaluation order, before the rule
-//!   after it sees the event that caused it. What is built on a detection is about that detection: source
+//! - An event first reaches all rules that name it. Then the detections that it led to reach the rules built on them,
+//!   one by one, that of the first rule in evaluation order first: a cause before its effects. So with the
+//!   detection of a timer, before any further timer. What is built on a detection is about that detection: source
 //!   `rule:<id>`, and the id of the event that the detection is about.
 //! - The evidence of a detection (counted by [`MeasureRef::Events`] in whole numbers, like any other number of a condition):
 //!   match, the event; count, the events in the window that count; absence, the starts (the opening one and those that
@@ -162,7 +163,7 @@ pub fn evaluate(
 ) -> Vec<Detection> {
     let mut sorted: Vec<&Occurrence> = events.iter().filter(|o| o.event.time <= until).collect();
     sorted.sort_by_key(|o| (o.event.time, o.place()));
-    let mut world = World { book, customers: BTreeMap::new(), out: Vec::new() };
+    let mut world = World { book, customers: BTreeMap::new(), undelivered: Vec::new(), out: Vec::new() };
     let mut accepted: Vec<&Occurrence> = Vec::new();
     for occurrence in sorted {
         if book.uses(occurrence.event.kind).is_empty() || occurrence.event.customer.is_empty() {
@@ -174,6 +175,7 @@ pub fn evaluate(
         }
         accepted.push(occurrence);
         world.deliver(&Fact::of_event(occurrence));
+        world.deliver_detections();
     }
     world.fire_timers(|due| due <= until);
     world.out
@@ -344,6 +346,8 @@ struct KeyState {
 struct World<'b> {
     book: &'b Rulebook,
     customers: BTreeMap<CompactString, BTreeMap<RuleIx, RuleState>>,
+    /// Detections that have not reached the rules built on them yet.
+    undelivered: Vec<Detection>,
     out: Vec<Detection>,
 }
 
@@ -376,7 +380,14 @@ impl World<'_> {
             evidence: claim.evidence,
         };
         self.out.push(detection.clone());
-        self.deliver(&Fact::of_detection(&detection, self.book.rule(ix)));
+        self.undelivered.push(detection);
+    }
+
+    fn deliver_detections(&mut self) {
+        while let Some(first) = (0..self.undelivered.len()).min_by_key(|at| self.undelivered[*at].rule) {
+            let detection = self.undelivered.remove(first);
+            self.deliver(&Fact::of_detection(&detection, self.book.rule(detection.rule)));
+        }
     }
 
     /// Fires the timers whose instant passes `is_due`, one by one.
@@ -389,6 +400,7 @@ impl World<'_> {
             let allowed = state.guarded.allow(rule, &key, claim.time);
             if allowed && (claim.level == Level::Warning || claim.judge(&rule.when)) {
                 self.detect(ix, &customer, claim);
+                self.deliver_detections();
             }
         }
     }
