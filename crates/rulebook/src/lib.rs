@@ -5,9 +5,12 @@
 //! knows rules only in compiled form. This crate is pure: no clock, no I/O.
 
 pub mod calendar;
+mod canon;
+mod compile;
 pub mod compiled;
 pub mod mapping;
 pub mod yaml;
 
 pub use calendar::Calendar;
+pub use compile::{compile, compile_with};
 pub use compiled::*;

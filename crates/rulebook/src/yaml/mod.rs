@@ -40,5 +40,6 @@ mod tree;
 
 pub use number::{DURATION_PATTERN, SPAN_PATTERN, parse_decimal, parse_duration, parse_span};
 pub use problem::{Problem, Severity, has_errors, nearest};
+pub(crate) use reader::list_of;
 pub use reader::{Map, Reader};
 pub use tree::{Body, Entry, Name, Node, Place, parse};

@@ -1,0 +1,217 @@
+//! From YAML to compiled rules.
+//!
+//! Reading goes on after a problem, so that all of them are found at once; only where none is an error, rules are
+//! linked. What a rule means is decided per event type: fields are looked up, conditions typed and simplified, and
+//! event types that can never pass are left out.
+
+mod actions;
+mod calendars;
+mod cond;
+mod kinds;
+mod link;
+mod measures;
+mod rule;
+mod scope;
+mod select;
+mod table;
+mod types;
+
+use crate::canon;
+use crate::yaml::{Map, Name, Node, Problem, Reader, parse};
+use crate::{Cond, FeedIx, Rulebook};
+use compact_str::CompactString;
+use cxwatch_event::Catalogue;
+use scope::{Head, Scope};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// More rules do not have numbers.
+const RULES_MAX: usize = 65_535;
+
+/// Compiles a rulebook against the built-in event types and its own. `file` is the name that problems carry.
+///
+/// # Errors
+/// All problems, errors and warnings, if one is an error. Otherwise the warnings come with the rulebook.
+pub fn compile(source: &str, file: &str) -> Result<(Rulebook, Vec<Problem>), Vec<Problem>> {
+    compile_with(Catalogue::builtin(), source, file)
+}
+
+/// Compiles a rulebook against these event types and its own.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with(
+    catalogue: Catalogue,
+    source: &str,
+    file: &str,
+) -> Result<(Rulebook, Vec<Problem>), Vec<Problem>> {
+    let reader = Reader::new(file);
+    let book = parse(source, &reader).and_then(|tree| read(&reader, &tree, catalogue));
+    let problems = reader.into_problems();
+    match book {
+        Some(book) if !crate::yaml::has_errors(&problems) => Ok((book, problems)),
+        _ => Err(problems),
+    }
+}
+
+fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> {
+    let top = reader.map(tree, "a rulebook")?;
+    let name = top.need("rulebook").and_then(|node| id(reader, node, "a rulebook"));
+    let version = top.need("version").and_then(|node| reader.integer(node, 1..=i64::from(u32::MAX)));
+    if let Some(about) = top.get("about") {
+        reader.text(about);
+    }
+    let catalogue = match top.get("types") {
+        Some(node) => types::read(reader, catalogue, node),
+        None => catalogue,
+    };
+    let calendars = top.get("calendars").map(|node| calendars::read(reader, node)).unwrap_or_default();
+    let rules = top.need("rules").map(|node| reader.list(node)).unwrap_or_default();
+    let actions_node = top.get("actions");
+    let mut scope = Scope {
+        reader,
+        catalogue: &catalogue,
+        heads: heads(reader, rules),
+        calendars,
+        actions: Default::default(),
+        used_calendars: RefCell::default(),
+        used_actions: RefCell::default(),
+    };
+    let actions = actions_node.map(|node| actions::read(&scope, node)).unwrap_or_default();
+    // An action that is wrong is declared nevertheless: one mistake, one problem.
+    let declared = actions_node.and_then(|node| reader.map(node, "`actions`"));
+    let declared = declared.as_ref().map(Map::entries).unwrap_or_default();
+    scope.actions = declared.iter().map(|e| (e.key.text.as_str().into(), None)).collect();
+    scope.actions.extend(actions.iter().map(|action| (action.id.clone(), action.value.clone())));
+    if let (Some(node), true) = (top.get("rules"), rules.len() > RULES_MAX) {
+        reader.error(node.place, format!("{} rules", rules.len())).expected(format!("at most {RULES_MAX}"));
+        return None;
+    }
+    top.done();
+
+    let drafts: Vec<_> = (0..scope.heads.len()).map(|at| rule::read(&scope, at)).collect();
+    let built_on = link::built_on(&drafts);
+    let ranks = link::ranks(reader, &scope.heads, &built_on);
+    warn_of_unused(&scope, top_entries(tree, "actions"), top_entries(tree, "calendars"));
+    if reader.failed() {
+        return None;
+    }
+    let drafts: Vec<_> = drafts.into_iter().collect::<Option<_>>()?;
+    let mut feeds: Vec<CompactString> = catalogue.types().filter_map(|(_, t)| t.feed.clone()).collect();
+    feeds.sort_unstable();
+    feeds.dedup();
+    let number =
+        |name: &CompactString| FeedIx(feeds.iter().position(|f| f == name).expect("listed above") as u8);
+    let feed_of_type: Vec<_> = catalogue.types().map(|(_, t)| t.feed.as_ref().map(number)).collect();
+    let linked = link::link(&catalogue, &feed_of_type, &actions, drafts, &ranks, &built_on);
+    let mut book = Rulebook {
+        name: name?.into(),
+        version: version? as u32,
+        hash: [0; 16],
+        calendars: scope.calendars,
+        catalogue: Arc::new(catalogue),
+        feeds,
+        feed_of_type,
+        rules: linked.rules,
+        actions,
+        interest: linked.interest,
+        by_type: linked.by_type,
+        by_detection: linked.by_detection,
+    };
+    canon::seal(&mut book);
+    Some(book)
+}
+
+fn top_entries<'n>(tree: &'n Node, key: &str) -> &'n [crate::yaml::Entry] {
+    match tree.entry(key).map(|node| &node.body) {
+        Some(crate::yaml::Body::Map(entries)) => entries,
+        _ => &[],
+    }
+}
+
+fn warn_of_unused(scope: &Scope<'_>, actions: &[crate::yaml::Entry], calendars: &[crate::yaml::Entry]) {
+    let (used_actions, used_calendars) = (scope.used_actions.borrow(), scope.used_calendars.borrow());
+    let sections = [
+        (actions, &*used_actions, "action", "rule"),
+        (calendars, &*used_calendars, "calendar", "rule or action"),
+    ];
+    for (entries, used, what, by) in sections {
+        let used: &BTreeSet<CompactString> = used;
+        for entry in entries.iter().filter(|e| !used.contains(e.key.text.as_str())) {
+            scope.reader.warning(entry.key.place, format!("no {by} uses the {what} `{}`", entry.key.text));
+        }
+    }
+}
+
+/// Reads of every rule what others may know of it.
+fn heads<'a>(reader: &Reader, rules: &'a [Node]) -> Vec<Head<'a>> {
+    let mut heads: Vec<Head<'a>> = Vec::new();
+    for node in rules {
+        let Some(map) = reader.map(node, "a rule") else { continue };
+        let id_node = map.need("id");
+        let id = id_node.and_then(|node| id(reader, node, "a rule")).unwrap_or_default();
+        let place = id_node.map_or(node.place, |node| node.place);
+        if let Some(first) = heads.iter().find(|h| h.id == id && !id.is_empty()) {
+            let line = first.place.line;
+            reader
+                .error(place, format!("there is a rule `{id}` already, in line {line}"))
+                .expected("an id of its own");
+        }
+        let measures = node.entry("measure").and_then(|m| match &m.body {
+            crate::yaml::Body::Map(entries) => Some(entries.iter().map(|e| &e.key).collect::<Vec<&Name>>()),
+            _ => None,
+        });
+        let mut measures = measures.unwrap_or_default();
+        measures.sort_by(|a, b| a.text.cmp(&b.text));
+        let per = node.entry("per").and_then(Node::scalar);
+        heads.push(Head { id: id.into(), place, node, per, measures });
+    }
+    heads
+}
+
+/// An id: lower-case letters, digits and `-`.
+fn id<'n>(reader: &Reader, node: &'n Node, what: &str) -> Option<&'n str> {
+    let text = reader.text(node)?;
+    let name = Name { text: text.to_owned(), place: node.place };
+    good(reader, &name, what, "-").then_some(text)
+}
+
+/// Checks the name of a calendar or an action: lower-case letters, digits, `-` and `_`.
+fn good_id(reader: &Reader, name: &Name, what: &str) {
+    good(reader, name, what, "-_");
+}
+
+fn good(reader: &Reader, name: &Name, what: &str, marks: &str) -> bool {
+    let text = &name.text;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || marks.contains(c);
+    let good =
+        text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() <= 80 && text.chars().all(fits);
+    if !good {
+        let other: Vec<String> = marks.chars().map(|m| format!("`{m}`")).collect();
+        let mark = marks.chars().next().unwrap_or('-').to_string();
+        let written: String =
+            text.to_lowercase().chars().map(|c| if fits(c) { c.to_string() } else { mark.clone() }).collect();
+        let problem = reader.error(name.place, format!("`{text}` cannot be the name of {what}"));
+        let problem = problem.expected(format!(
+            "lower-case letters, digits and {}, a letter first, at most 80",
+            other.join(" and ")
+        ));
+        if written.starts_with(|c: char| c.is_ascii_lowercase()) && written.len() <= 80 {
+            problem.suggest(written);
+        }
+    }
+    good
+}
+
+impl<F> Cond<F> {
+    /// Shows every field that the condition reads.
+    pub(crate) fn fields(&self, see: &mut impl FnMut(&F)) {
+        match self {
+            Cond::True => {}
+            Cond::All(conds) | Cond::Any(conds) => conds.iter().for_each(|cond| cond.fields(see)),
+            Cond::Not(cond) => cond.fields(see),
+            Cond::Test(field, _) => see(field),
+        }
+    }
+}

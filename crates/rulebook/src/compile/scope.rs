@@ -1,0 +1,299 @@
+//! What names mean: event types, rules, and the fields of both.
+
+use crate::yaml::{Name, Node, Place, Reader, nearest};
+use crate::{Calendar, FieldRef, Level};
+use compact_str::CompactString;
+use cxwatch_event::{Catalogue, FieldType, TypeId, Value, builtin};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a selector selects: an event type, or another rule's detections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    Type(TypeId),
+    /// By the rule's place in the file.
+    Detection(usize, Level),
+}
+
+/// What other rules may know of a rule.
+#[derive(Debug)]
+pub(super) struct Head<'a> {
+    pub(super) id: CompactString,
+    /// Where the id stands.
+    pub(super) place: Place,
+    pub(super) node: &'a Node,
+    pub(super) per: Option<&'a str>,
+    /// The names of its measures, sorted: a measure's number is its place here.
+    pub(super) measures: Vec<&'a Name>,
+}
+
+/// Everything that can be named.
+pub(super) struct Scope<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) heads: Vec<Head<'a>>,
+    pub(super) calendars: Vec<Calendar>,
+    pub(super) actions: BTreeMap<CompactString, Option<CompactString>>,
+    pub(super) used_calendars: RefCell<BTreeSet<CompactString>>,
+    pub(super) used_actions: RefCell<BTreeSet<CompactString>>,
+}
+
+/// What a field may hold, as far as comparisons go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds<'a> {
+    Text(&'a [CompactString]),
+    Number,
+    Integer,
+    Bool,
+    Time,
+}
+
+impl Holds<'_> {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Holds::Text(_) => "text",
+            Holds::Number => "a number",
+            Holds::Integer => "a whole number",
+            Holds::Bool => "`true` or `false`",
+            Holds::Time => "a time",
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// A field of a target; `None` where it has no such field.
+    pub(super) fn field(&self, path: &str, target: Target) -> Option<(FieldRef, Holds<'_>)> {
+        const ANY_TEXT: Holds<'static> = Holds::Text(&[]);
+        match target {
+            Target::Type(id) => {
+                let spec = self.catalogue.spec(id);
+                let data = |name: &str| {
+                    let ix = spec.field(name)?;
+                    let field = &spec.fields[usize::from(ix.0)];
+                    let holds = match field.kind {
+                        FieldType::Text => Holds::Text(&field.one_of),
+                        FieldType::Number => Holds::Number,
+                        FieldType::Integer => Holds::Integer,
+                        FieldType::Bool => Holds::Bool,
+                        FieldType::Time => Holds::Time,
+                    };
+                    Some((FieldRef::Data(ix), holds))
+                };
+                match path {
+                    "id" => Some((FieldRef::Id, ANY_TEXT)),
+                    "source" => Some((FieldRef::Source, ANY_TEXT)),
+                    "time" => Some((FieldRef::Time, Holds::Time)),
+                    "type" => Some((FieldRef::Const(Value::Text(spec.name.clone())), ANY_TEXT)),
+                    "feed" => spec.feed.as_ref().map(|f| (FieldRef::Const(Value::Text(f.clone())), ANY_TEXT)),
+                    "channel" => data("channel").or_else(|| {
+                        // Two feeds are one channel; on the others each type says its own.
+                        let feed = spec
+                            .feed
+                            .as_ref()
+                            .filter(|f| [builtin::WEB, builtin::SOCIAL].contains(&f.as_str()))?;
+                        Some((FieldRef::Const(Value::Text(feed.clone())), ANY_TEXT))
+                    }),
+                    _ => data(path.strip_prefix("data.")?),
+                }
+            }
+            Target::Detection(of, _) => {
+                let head = &self.heads[of];
+                match path {
+                    "rule" => Some((FieldRef::Const(Value::Text(head.id.clone())), ANY_TEXT)),
+                    "type" => Some((FieldRef::Const(Value::Text(self.target_name(target).into())), ANY_TEXT)),
+                    "key" => Some((FieldRef::Key, ANY_TEXT)),
+                    "severity" => Some((FieldRef::Severity, Holds::Integer)),
+                    _ => {
+                        let name = path.strip_prefix("measures.")?;
+                        let at = head.measures.iter().position(|m| m.text == name)?;
+                        Some((FieldRef::Measure(at as u8), Holds::Number))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The paths of all fields of a target.
+    fn paths(&self, target: Target) -> Vec<String> {
+        let mut paths: Vec<String> =
+            ["id", "source", "time", "type", "feed", "channel", "rule", "key", "severity"]
+                .into_iter()
+                .filter(|p| self.field(p, target).is_some())
+                .map(str::to_owned)
+                .collect();
+        match target {
+            Target::Type(id) => {
+                paths.extend(self.catalogue.spec(id).fields.iter().map(|f| format!("data.{}", f.name)));
+            }
+            Target::Detection(of, _) => {
+                paths.extend(self.heads[of].measures.iter().map(|m| format!("measures.{}", m.text)));
+            }
+        }
+        paths
+    }
+
+    /// Whether at least one target has the field; reports it if not.
+    pub(super) fn check_field(&self, path: &str, place: Place, targets: &[Target]) -> bool {
+        if path.starts_with("customer.") {
+            self.reader
+                .error(place, format!("`{path}`: fields of the customer's profile cannot be read yet"))
+                .expected("a field of the event: `data.<name>`, `channel`, `feed`, `type`, `source`, `id` or `time`");
+            return false;
+        }
+        if targets.is_empty() || targets.iter().any(|t| self.field(path, *t).is_some()) {
+            return true;
+        }
+        let mut paths: BTreeSet<String> = BTreeSet::new();
+        targets.iter().for_each(|t| paths.extend(self.paths(*t)));
+        let who = match targets {
+            [one] => format!("`{}`", self.target_name(*one)),
+            many => format!("none of the {} event types selected here", many.len()),
+        };
+        let message = match targets {
+            [_] => format!("{who} has no field `{path}`"),
+            _ => format!("{who} has a field `{path}`"),
+        };
+        let problem = self.reader.error(place, message);
+        let data = format!("data.{path}");
+        let measure = format!("measures.{path}");
+        if paths.contains(&data) {
+            problem.suggest(data);
+        } else if paths.contains(&measure) {
+            problem.suggest(measure);
+        } else if let Some(name) = nearest(path, paths.iter().map(String::as_str)) {
+            problem.suggest(name);
+        } else {
+            let known: Vec<_> = paths.iter().map(|p| format!("`{p}`")).collect();
+            let shown = known.iter().take(24).cloned().collect::<Vec<_>>().join(", ");
+            let more = if known.len() > 24 { ", ..." } else { "" };
+            problem.expected(format!("one of {shown}{more}"));
+        }
+        false
+    }
+
+    /// How a rulebook writes a target.
+    pub(super) fn target_name(&self, target: Target) -> String {
+        match target {
+            Target::Type(id) => self.catalogue.spec(id).name.to_string(),
+            Target::Detection(of, Level::Breach) => format!("rule:{}", self.heads[of].id),
+            Target::Detection(of, Level::Warning) => format!("rule:{}.warning", self.heads[of].id),
+        }
+    }
+
+    /// What a name or pattern stands for; reports it where that is nothing.
+    pub(super) fn targets(&self, node: &Node) -> Vec<Target> {
+        let Some(text) = self.reader.text(node) else { return Vec::new() };
+        let found = if let Some(rule) = text.strip_prefix("rule:") {
+            return self.detections(rule, node);
+        } else if text.contains('*') {
+            self.catalogue
+                .types()
+                .filter(|(_, t)| t.feed.is_some() && glob(text, &t.name))
+                .map(|(id, _)| id)
+                .collect()
+        } else if text == builtin::HEARTBEAT {
+            self.reader
+                .error(node.place, "a heartbeat belongs to no customer, so no rule can use it")
+                .expected("an event type with a customer");
+            return Vec::new();
+        } else {
+            Vec::from_iter(self.catalogue.id(text))
+        };
+        if found.is_empty() {
+            self.unknown_type(text, node.place);
+        }
+        found.into_iter().map(Target::Type).collect()
+    }
+
+    fn unknown_type(&self, text: &str, place: Place) {
+        let names = || self.catalogue.types().filter(|(_, t)| t.feed.is_some()).map(|(_, t)| t.name.as_str());
+        if self.heads.iter().any(|h| h.id == text) {
+            let problem = self.reader.error(place, format!("`{text}` is a rule, not an event type"));
+            problem.suggest(format!("rule:{text}"));
+        } else if text.contains('*') {
+            let stem = text.split('*').next().unwrap_or_default();
+            let families: BTreeSet<String> =
+                names().filter_map(|n| n.split('.').next()).map(|family| format!("{family}.*")).collect();
+            let problem = self.reader.error(place, format!("no event type matches `{text}`"));
+            match nearest(&format!("{}.*", stem.trim_end_matches('.')), families.iter().map(String::as_str)) {
+                Some(family) => problem.suggest(family),
+                None => problem
+                    .expected(format!("a pattern like {}", crate::yaml::list_of(families.iter().take(6)))),
+            };
+        } else {
+            self.reader
+                .error(place, format!("`{text}` is not an event type"))
+                .expected("an event type of the catalogue or of this rulebook's `types`")
+                .nearest(text, names());
+        }
+    }
+
+    fn detections(&self, text: &str, node: &Node) -> Vec<Target> {
+        let (id, level) = match text.strip_suffix(".warning") {
+            Some(id) => (id, Level::Warning),
+            None => (text, Level::Breach),
+        };
+        let Some(of) = self.heads.iter().position(|h| h.id == id) else {
+            let problem = self.reader.error(node.place, format!("there is no rule `{id}`"));
+            match nearest(id, self.heads.iter().map(|h| h.id.as_str())) {
+                Some(name) if level == Level::Warning => problem.suggest(format!("rule:{name}.warning")),
+                Some(name) => problem.suggest(format!("rule:{name}")),
+                None => problem.expected("`rule:` and the id of a rule of this rulebook"),
+            };
+            return Vec::new();
+        };
+        if level == Level::Warning && self.heads[of].node.entry("warn_at").is_none() {
+            self.reader
+                .error(node.place, format!("rule `{id}` gives no warning"))
+                .expected("`warn_at` in that rule, or its detections")
+                .suggest(format!("rule:{id}"));
+            return Vec::new();
+        }
+        vec![Target::Detection(of, level)]
+    }
+
+    /// The number of a calendar.
+    pub(super) fn calendar(&self, node: &Node) -> Option<u16> {
+        let name = self.reader.text(node)?;
+        self.used_calendars.borrow_mut().insert(name.into());
+        let at = self.calendars.iter().position(|c| c.id == name);
+        if at.is_none() {
+            let known = self.calendars.iter().map(|c| c.id.as_str());
+            let problem = self.reader.error(node.place, format!("there is no calendar `{name}`"));
+            problem.expected("a name from `calendars`").nearest(name, known);
+        }
+        at.map(|at| at as u16)
+    }
+}
+
+/// Whether a name matches a pattern in which `*` stands for any letters, also none.
+fn glob(pattern: &str, name: &str) -> bool {
+    let parts: Vec<&str> = pattern.split('*').collect();
+    let [first, middle @ .., last] = parts.as_slice() else { return pattern == name };
+    let Some(rest) = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+    let after = middle.iter().try_fold(rest, |rest, part| rest.find(part).map(|at| &rest[at + part.len()..]));
+    after.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn stars_stand_for_any_letters() {
+        let cases = [
+            ("web.*", "web.page.viewed", true),
+            ("web.*", "webshop.opened", false),
+            ("*", "order.placed", true),
+            ("*.failed", "payment.failed", true),
+            ("*.failed", "payment.failed.twice", false),
+            ("web.*.failed", "web.form.failed", true),
+            ("web.*.*ed", "web.click.raged", true),
+            ("a*a", "a", false),
+            ("order.placed", "order.placed", true),
+        ];
+        for (pattern, name, matches) in cases {
+            assert_eq!(glob(pattern, name), matches, "{pattern} {name}");
+        }
+    }
+}
