@@ -14,6 +14,7 @@ pub mod partition;
 mod rejection;
 pub mod rfc3339;
 pub mod scan;
+pub mod schema;
 mod value;
 
 pub use catalogue::builtin;

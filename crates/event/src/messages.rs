@@ -22,6 +22,7 @@ pub use suppression::{SuppressionData, SuppressionKind, SuppressionMessage, Supp
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The version of CloudEvents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,16 +32,6 @@ pub enum SpecVersion {
     #[default]
     #[serde(rename = "1.0")]
     V1,
-}
-
-/// The media type of `data`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
-pub enum DataContentType {
-    /// JSON.
-    #[default]
-    #[serde(rename = "application/json")]
-    Json,
 }
 
 /// A CloudEvent of ours: `K` is the closed set of its types, `D` its data.
@@ -63,9 +54,9 @@ pub struct CloudEvent<K, D> {
     pub subject: Option<String>,
     /// When what it says holds, in event time.
     pub time: Rfc3339,
-    /// The media type of `data`.
-    #[serde(default)]
-    pub datacontenttype: DataContentType,
+    /// The media type of `data`; ours is always [`JSON`].
+    #[serde(default = "json")]
+    pub datacontenttype: Cow<'static, str>,
     /// When it loses its meaning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expirytime: Option<Rfc3339>,
@@ -98,7 +89,7 @@ impl<K, D> CloudEvent<K, D> {
             kind,
             subject: None,
             time,
-            datacontenttype: DataContentType::Json,
+            datacontenttype: json(),
             expirytime: None,
             correlationid: None,
             causationid: None,
@@ -107,6 +98,13 @@ impl<K, D> CloudEvent<K, D> {
             data,
         }
     }
+}
+
+/// The media type of `data`.
+pub const JSON: &str = "application/json";
+
+fn json() -> Cow<'static, str> {
+    JSON.into()
 }
 
 /// A severity of 0 to 100 on the scale of OpenTelemetry (1 to 24): up to 24 INFO (9), up to 49 WARN (13), up to 74

@@ -6,6 +6,11 @@
 
 use crate::Millis;
 
+/// What [`parse`] takes as a regular expression of JSON Schema, but for the days of a month: `format: date-time` of
+/// a validator says those, and does not say the rest.
+pub const PATTERN: &str = "^(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\
+                           ([.][0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+
 const SECOND_MS: i64 = 1_000;
 const DAY_MS: i64 = 86_400 * SECOND_MS;
 

@@ -34,7 +34,7 @@ impl JsonSchema for Rfc3339 {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time" })
+        json_schema!({ "type": "string", "format": "date-time", "pattern": rfc3339::PATTERN })
     }
 }
 
