@@ -59,6 +59,14 @@ fn none() -> Millis {
 }
 
 impl<S> Customer<S> {
+    /// As it comes out of a snapshot: its timers are still to be set.
+    pub(crate) fn forget_timers(&mut self) {
+        (self.desk_at, self.tidy_at) = (NONE, NONE);
+        for slot in &mut self.slots {
+            slot.timer_at = NONE;
+        }
+    }
+
     pub(crate) fn slot(&mut self, rule: RuleIx) -> Option<&mut Slot> {
         self.slots.iter_mut().find(|s| s.rule == rule.0)
     }
@@ -147,6 +155,15 @@ impl<S: Default> Customers<S> {
         };
         self.by_id.insert_unique(hash, at, rehash);
         at
+    }
+
+    /// Takes all customers out, in the order of their ids.
+    pub(crate) fn take_all(&mut self) -> Vec<Customer<S>> {
+        self.by_id.clear();
+        self.free.clear();
+        let mut all: Vec<_> = std::mem::take(&mut self.slab).into_iter().flatten().map(|c| *c).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
     }
 
     pub(crate) fn remove(&mut self, at: u32) {

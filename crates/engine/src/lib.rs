@@ -7,6 +7,7 @@
 mod absence;
 mod apply;
 mod buffer;
+mod change;
 mod customers;
 mod desk;
 mod due;
@@ -46,4 +47,6 @@ pub enum Fault {
     PlaceForgotten,
     /// Memory is cut at the task's clock instead of that of the rule's feeds.
     MemoryCutAtTask,
+    /// A customer is written into a snapshot as it is after its first touch.
+    WrittenAfterTouch,
 }

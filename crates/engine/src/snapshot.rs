@@ -76,12 +76,7 @@ impl<D: Desk> Task<D> {
     pub fn begin_snapshot(&mut self) -> Head {
         self.snapshots += 1;
         self.run = Some(Run { cursor: 0, end: self.customers.places(), pieces: Vec::new() });
-        let mut buffered: Vec<_> = self
-            .buffer
-            .turns()
-            .map(|t| BufferedRef { feed: t.feed, offset: t.offset, sub: t.sub, at: t.at })
-            .collect();
-        buffered.sort_unstable();
+        let buffered = self.buffered_refs();
         let feed = |f: &Feed| FeedState { watermark: f.watermark, position: f.position, blind: f.blind };
         Head {
             instant: self.instant,
@@ -90,6 +85,14 @@ impl<D: Desk> Task<D> {
             digest: self.digest,
             dead_digests: self.dead_digests.clone(),
         }
+    }
+
+    /// The events in the reorder buffer.
+    pub(crate) fn buffered_refs(&self) -> Vec<BufferedRef> {
+        let reference = |t: Turn| BufferedRef { feed: t.feed, offset: t.offset, sub: t.sub, at: t.at };
+        let mut buffered: Vec<_> = self.buffer.turns().map(reference).collect();
+        buffered.sort_unstable();
+        buffered
     }
 
     /// Writes customers that have not been touched since the snapshot began, until about `bytes_max` have been written.
@@ -106,7 +109,7 @@ impl<D: Desk> Task<D> {
             let at = run.cursor;
             run.cursor += 1;
             let before = run.pieces.len();
-            self.touch(at);
+            self.write(at);
             if let Some(run) = &self.run {
                 written += run.pieces[before..].iter().map(|p| p.bytes.len()).sum::<usize>();
             }
@@ -131,6 +134,14 @@ impl<D: Desk> Task<D> {
 
     /// Must come before any change to a customer: writes it as it was when the running snapshot began.
     pub(crate) fn touch(&mut self, at: u32) {
+        #[cfg(feature = "faults")]
+        if self.settings.fault == Some(crate::Fault::WrittenAfterTouch) {
+            return;
+        }
+        self.write(at);
+    }
+
+    fn write(&mut self, at: u32) {
         let Some(run) = &mut self.run else { return };
         let snapshots = self.snapshots;
         let Some(customer) = self.customers.at(at).filter(|c| c.snapshot != snapshots) else { return };
@@ -184,6 +195,12 @@ impl<D: Desk> Task<D> {
         if customer.slots.iter().any(|s| usize::from(s.rule) >= self.book.rules.len()) {
             return Err("the snapshot names a rule that the rulebook does not have".into());
         }
+        self.insert_restored(customer);
+        Ok(())
+    }
+
+    /// Puts a customer without timers in its place.
+    pub(crate) fn insert_restored(&mut self, customer: Customer<D::State>) {
         let rules: Vec<u16> = customer.slots.iter().map(|s| s.rule).collect();
         let at = self.customers.insert(customer);
         for rule in rules {
@@ -191,7 +208,6 @@ impl<D: Desk> Task<D> {
         }
         self.desk_later(at);
         self.tidy_later(at);
-        Ok(())
     }
 
     /// Timers and queues are not in a snapshot: they follow from the episodes.

@@ -303,6 +303,22 @@ pub trait Clock {
     fn elapsed(&self) -> u64;
 }
 
+/// One world's ports.
+pub trait Ports {
+    /// The feeds.
+    type Source: Source;
+    /// Transactions.
+    type Sink: Sink<<Self::Source as Source>::Group>;
+    /// The journal.
+    type Journal: JournalStore;
+    /// The feeds again.
+    type Rereader: Rereader;
+    /// Where the feeds end.
+    type Ends: Ends;
+    /// The clocks.
+    type Clock: Clock;
+}
+
 /// The clocks of the machine.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {

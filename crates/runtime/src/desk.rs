@@ -1,0 +1,67 @@
+//! What the shell asks of a desk: its decisions as records, and what it keeps for the whole task.
+
+use crate::ports::Topic;
+use cxwatch_engine::Desk;
+use cxwatch_event::Millis;
+use cxwatch_rulebook::Rulebook;
+use std::collections::BTreeSet;
+
+/// A record to be written, to the partition of its task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Where to.
+    pub topic: Topic,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// What is known where decisions become messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The rulebook.
+    pub book: &'a Rulebook,
+    /// The task.
+    pub partition: i32,
+    /// The wall clock.
+    pub now: Millis,
+}
+
+/// Whether a decision comes too late to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wall {
+    /// By the wall clock.
+    At(Millis),
+    /// By what was found when the decisions, by number, were first taken.
+    Recorded(BTreeSet<u64>),
+}
+
+/// A desk whose decisions are published.
+pub trait Publisher: Desk {
+    /// Sets the wall clock, or what stands for it.
+    fn set_wall(&mut self, wall: Wall);
+
+    /// Whether decisions wait to be published.
+    fn has_decisions(&self) -> bool;
+
+    /// Takes the decisions since the last call, in order, as records. Their clock fields are of this moment.
+    fn publish(&mut self, place: &Place<'_>, out: &mut Vec<Output>);
+
+    /// Forgets the decisions since the last call: they have been published before.
+    fn discard(&mut self);
+
+    /// Takes the numbers of the decisions found too late since the last call.
+    fn take_expired(&mut self) -> Vec<u64>;
+
+    /// What it keeps for the whole task.
+    fn head(&self) -> Vec<u8>;
+
+    /// Goes on from what was kept.
+    fn restore(&mut self, head: &[u8]) -> Result<(), String>;
+
+    /// A digest over its decisions so far.
+    fn digest(&self) -> u64;
+}

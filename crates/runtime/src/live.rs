@@ -1,0 +1,485 @@
+//! One live task: its feeds' records in, its sealed transactions out.
+
+use crate::dead_letter::{DeadLetter, dead_letter};
+use crate::desk::{Output, Place, Publisher, Wall};
+use crate::journal::{self, CommitRecord, ENGINE_VERSION, First, SnapshotHead};
+use crate::ports::{Answer, Fault, RecordRef, Topic};
+use crate::settings::Plan;
+use cxwatch_engine::{Blindness, FOREVER, Judge, Refused, Task};
+use cxwatch_event::{Decoder, Millis, RawRecord, Reason, Record};
+use cxwatch_rulebook::FeedIx;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// The content of one task's share of a transaction: sent unchanged until it has committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Its sequence number.
+    pub seq: u64,
+    /// What is written, in order.
+    pub records: Vec<Output>,
+    /// By feed: the offsets to commit.
+    pub offsets: Vec<i64>,
+    /// Once this has committed, the journal before this offset is no longer needed.
+    pub delete_before: Option<i64>,
+    /// Whether a snapshot ends with it.
+    pub ends_snapshot: bool,
+}
+
+/// What was counted since the last look.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Records read.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Records and events rejected, by [`Reason::ALL`].
+    pub rejected: [u64; Reason::ALL.len()],
+    /// Bytes of snapshots written.
+    pub snapshot_bytes: u64,
+    /// Bytes of commit records written.
+    pub commit_bytes: u64,
+}
+
+/// A feed of the task as the shell sees it.
+#[derive(Debug, Clone, Default)]
+struct Side {
+    /// Read to here: past the last record, or where the end of the partition was met.
+    reached: i64,
+    /// When it last gave a record or a proof, by the clock that never goes back.
+    shown_at: u64,
+    /// Answers where the feed ends that reading has not reached: the oldest and the newest, each (sent at, end).
+    oldest: Option<(Millis, i64)>,
+    newest: Option<(Millis, i64)>,
+    rejected_in_a_row: u32,
+}
+
+/// The snapshot being written, and when the next is due.
+#[derive(Debug, Default)]
+struct Snapshots {
+    running: Option<Running>,
+    begun_at: Option<u64>,
+    bytes_in: u64,
+    bytes_last: u64,
+}
+
+#[derive(Debug)]
+struct Running {
+    seq: u64,
+    floor: i64,
+    bytes: u64,
+}
+
+/// A task that is ours, restored, and reads its feeds.
+pub struct Live<D: Publisher> {
+    plan: Arc<Plan<D>>,
+    partition: i32,
+    task: Task<D>,
+    decoders: Vec<Decoder>,
+    sides: Vec<Side>,
+    record: Record,
+    dead: Vec<Output>,
+    seq: u64,
+    act_from: Millis,
+    first: Option<First>,
+    /// The next commit must say which rules are in force from the one before.
+    rules_due: bool,
+    /// The read positions at the last seal.
+    sealed_positions: Vec<i64>,
+    sealed: Option<Batch>,
+    snapshots: Snapshots,
+    tally: Tally,
+}
+
+/// Where a task comes from.
+pub(crate) struct Origin<D: Publisher> {
+    pub(crate) task: Task<D>,
+    pub(crate) decoders: Vec<Decoder>,
+    /// The last commit; 0: none yet.
+    pub(crate) seq: u64,
+    pub(crate) act_from: Millis,
+    pub(crate) rules_changed: bool,
+}
+
+impl<D: Publisher> Live<D> {
+    pub(crate) fn new(plan: Arc<Plan<D>>, partition: i32, origin: Origin<D>, elapsed: u64) -> Self {
+        let feeds = plan.book.feeds.len();
+        let positions: Vec<i64> = (0..feeds).map(|f| origin.task.position(feed_ix(f))).collect();
+        let side = |reached: &i64| Side { reached: *reached, shown_at: elapsed, ..Side::default() };
+        let fresh = origin.seq == 0;
+        Live {
+            partition,
+            sides: positions.iter().map(side).collect(),
+            decoders: origin.decoders,
+            record: Record::default(),
+            dead: Vec::new(),
+            seq: origin.seq,
+            act_from: origin.act_from,
+            first: fresh.then(|| First { positions: positions.clone(), act_from: origin.act_from }),
+            rules_due: fresh || origin.rules_changed,
+            sealed_positions: positions,
+            sealed: None,
+            snapshots: Snapshots::default(),
+            tally: Tally::default(),
+            task: origin.task,
+            plan,
+        }
+    }
+
+    /// The partition it is.
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// The engine's side of it.
+    pub fn task(&self) -> &Task<D> {
+        &self.task
+    }
+
+    /// By feed: the next offset to read.
+    pub fn positions(&self) -> Vec<i64> {
+        (0..self.sides.len()).map(|f| self.task.position(feed_ix(f))).collect()
+    }
+
+    /// The number of the last sealed commit.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// What was counted since the last call.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
+    }
+
+    /// Takes a record. A record below the position has been read and is passed over.
+    pub fn take(&mut self, feed: usize, raw: &RecordRef<'_>, now: Millis, elapsed: u64) -> Result<(), Fault> {
+        let ix = feed_ix(feed);
+        if raw.offset < self.task.position(ix) {
+            return Ok(());
+        }
+        let bytes = raw.key.map_or(0, <[u8]>::len) + raw.value.map_or(0, <[u8]>::len);
+        self.tally.records += 1;
+        self.tally.bytes += bytes as u64;
+        self.snapshots.bytes_in += bytes as u64;
+        let rejection =
+            decode(&self.decoders[feed], &self.plan.book.feeds[feed], raw, &mut self.record).err();
+        let recorded_at = raw.timestamp.unwrap_or(FOREVER);
+        self.task.desk_mut().set_wall(Wall::At(now));
+        let refused: SmallVec<[Refused; 1]> =
+            self.task.read(ix, raw.offset, recorded_at, &mut self.record, Judge::Wall(now)).into();
+        for refused in &refused {
+            self.reject(feed, raw, &DeadLetter::of_event(refused));
+        }
+        if let Some(rejection) = &rejection {
+            self.reject(feed, raw, &DeadLetter::of_record(rejection));
+        }
+        while self.task.is_full() {
+            self.task.force();
+        }
+        let side = &mut self.sides[feed];
+        side.reached = side.reached.max(raw.offset + 1);
+        side.shown_at = elapsed;
+        if rejection.is_none() && refused.is_empty() {
+            side.rejected_in_a_row = 0;
+            return Ok(());
+        }
+        side.rejected_in_a_row += 1;
+        if side.rejected_in_a_row > self.plan.bounds.rejected_in_a_row_max {
+            return Err(self.too_many_rejected(feed, raw.offset));
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, feed: usize, raw: &RecordRef<'_>, letter: &DeadLetter<'_>) {
+        let reason = Reason::ALL.iter().position(|r| *r == letter.reason).expect("every reason is listed");
+        self.tally.rejected[reason] += 1;
+        let name = &self.plan.book.feeds[feed];
+        self.dead.push(dead_letter(name, raw, letter, self.plan.bounds.dead_letters_headers_only));
+    }
+
+    #[cold]
+    fn too_many_rejected(&self, feed: usize, offset: i64) -> Fault {
+        let name = &self.plan.book.feeds[feed];
+        let message = format!(
+            "more than {} records of {name}/{} in a row were rejected, up to offset {offset}; look at the dead letters: \
+             is the feed's mapping or the rulebook's catalogue out of date?",
+            self.plan.bounds.rejected_in_a_row_max, self.partition
+        );
+        Fault::new(Answer::Exit, "read feed", "TooManyRejected", message)
+    }
+
+    /// The end of the feed's partition was met at this position.
+    pub fn eof(&mut self, feed: usize, position: i64) {
+        let side = &mut self.sides[feed];
+        side.reached = side.reached.max(position);
+    }
+
+    /// An answer where the feed's partition ends.
+    pub fn note_end(&mut self, feed: usize, sent_at: Millis, end: i64) {
+        let side = &mut self.sides[feed];
+        side.newest = Some((sent_at, end));
+        side.oldest = side.oldest.or(side.newest);
+    }
+
+    /// Applies the proofs that reading has come to: everything that had reached the broker when the question was sent
+    /// has been read.
+    pub fn prove(&mut self, now: Millis, elapsed: u64) {
+        for feed in 0..self.sides.len() {
+            let side = &mut self.sides[feed];
+            let proven = |answer: Option<(Millis, i64)>| answer.filter(|(_, end)| side.reached >= *end);
+            let as_of = match (proven(side.newest), proven(side.oldest)) {
+                (Some((newest, _)), _) => {
+                    (side.newest, side.oldest) = (None, None);
+                    newest
+                }
+                (None, Some((oldest, _))) => {
+                    side.oldest = side.newest;
+                    oldest
+                }
+                (None, None) => continue,
+            };
+            side.shown_at = elapsed;
+            self.task.desk_mut().set_wall(Wall::At(now));
+            self.task.proof(feed_ix(feed), as_of);
+        }
+    }
+
+    /// A feed that is not served for being far ahead cannot be blamed for its silence.
+    pub fn not_asked(&mut self, feed: usize, elapsed: u64) {
+        self.sides[feed].shown_at = elapsed;
+    }
+
+    /// Calls feeds blind that have shown nothing for too long, unless none has shown anything: then the broker is down.
+    pub fn look_for_stalled(&mut self, elapsed: u64) {
+        let after = self.plan.timing.blind_after_ms;
+        let fresh = |side: &Side| elapsed.saturating_sub(side.shown_at) <= after;
+        if !self.sides.iter().any(fresh) {
+            return;
+        }
+        for feed in 0..self.sides.len() {
+            if !fresh(&self.sides[feed]) && self.task.blindness(feed_ix(feed)).is_none() {
+                self.task.blind(feed_ix(feed), Blindness::Stalled);
+            }
+        }
+    }
+
+    /// The whole topic has stood still for too long. Nobody is blind who has not read to its end.
+    pub fn silent(&mut self, feed: usize, end: i64) {
+        if self.sides[feed].reached >= end && self.task.blindness(feed_ix(feed)).is_none() {
+            self.task.blind(feed_ix(feed), Blindness::Silent);
+        }
+    }
+
+    /// Moves forward; true if there is more to do.
+    pub fn advance(&mut self, now: Millis) -> bool {
+        self.task.desk_mut().set_wall(Wall::At(now));
+        self.task.advance(FOREVER, self.plan.bounds.slice_instants_max)
+    }
+
+    /// Whether this feed is so far ahead of the task that it need not be served. Never the one that holds the clock.
+    pub fn is_ahead(&self, feed: usize) -> bool {
+        let lead = self.task.feed_watermark(feed_ix(feed)).saturating_sub(self.task.watermark());
+        lead > self.plan.bounds.ahead_ms_max && self.task.buffered() > self.plan.bounds.ahead_events_max
+    }
+
+    /// How far the feed's watermark has come.
+    pub fn feed_watermark(&self, feed: usize) -> Millis {
+        self.task.feed_watermark(feed_ix(feed))
+    }
+
+    /// Whether there is something to commit. A task that only let time pass has nothing: time will pass again.
+    pub fn is_dirty(&self) -> bool {
+        self.first.is_some()
+            || self.rules_due
+            || !self.dead.is_empty()
+            || self.task.desk().has_decisions()
+            || self.task.is_in_snapshot()
+            || self.positions() != self.sealed_positions
+    }
+
+    /// Whether a snapshot should begin with the next commit.
+    pub fn wants_snapshot(&self, elapsed: u64) -> bool {
+        let Snapshots { running, begun_at, bytes_in, bytes_last } = &self.snapshots;
+        let timing = &self.plan.timing;
+        let due = begun_at.is_none_or(|at| elapsed.saturating_sub(at) >= timing.snapshot_every_ms);
+        let affordable = bytes_in * timing.snapshot_percent_max >= bytes_last * 100;
+        running.is_none() && due && affordable
+    }
+
+    /// Seals what has come since the last commit. `snapshot_floor` begins a snapshot with it: an offset of the journal
+    /// that lies at or before what this commit will write.
+    pub fn seal(&mut self, now: Millis, elapsed: u64, snapshot_floor: Option<i64>) {
+        debug_assert!(self.sealed.is_none(), "one at a time");
+        self.seq += 1;
+        let mut records = Vec::new();
+        let place = Place { book: &self.plan.book, partition: self.partition, now };
+        self.task.desk_mut().publish(&place, &mut records);
+        records.append(&mut self.dead);
+        let delete_before = self.write_slice(&mut records);
+        let commit = self.commit_record();
+        if let Some(floor) = snapshot_floor {
+            self.begin_snapshot(floor, elapsed, &mut records);
+        }
+        let entries = journal::encode_commit(&commit);
+        self.tally.commit_bytes += entries.iter().map(|e| e.len() as u64).sum::<u64>();
+        records.extend(entries.into_iter().map(journal_record));
+        self.sealed = Some(Batch {
+            seq: self.seq,
+            records,
+            offsets: commit.offsets,
+            delete_before,
+            ends_snapshot: delete_before.is_some(),
+        });
+    }
+
+    fn commit_record(&mut self) -> CommitRecord {
+        let digest = self.digest();
+        self.sealed_positions = self.positions();
+        let mut verdicts = self.task.take_verdicts();
+        let mut expired = self.task.desk_mut().take_expired();
+        self.spoil(&mut verdicts, &mut expired);
+        let rules = std::mem::take(&mut self.rules_due).then(|| self.plan.rules.clone());
+        CommitRecord {
+            seq: self.seq,
+            engine: ENGINE_VERSION,
+            offsets: self.task.committable(),
+            instant: self.task.instant(),
+            positions: self.sealed_positions.clone(),
+            digest,
+            verdicts,
+            expired,
+            first: self.first.take(),
+            rules,
+        }
+    }
+
+    #[cfg(not(feature = "faults"))]
+    fn spoil(&self, _: &mut [cxwatch_engine::Verdict], _: &mut [u64]) {}
+
+    #[cfg(feature = "faults")]
+    fn spoil(&self, verdicts: &mut Vec<cxwatch_engine::Verdict>, expired: &mut Vec<u64>) {
+        use cxwatch_engine::Verdict as V;
+        match self.plan.wrong {
+            Some(crate::Wrong::NotWritten(kind)) => {
+                verdicts.retain(|v| crate::VerdictKind::of(v) != kind);
+                if kind == crate::VerdictKind::Expired {
+                    expired.clear();
+                }
+            }
+            Some(crate::Wrong::OutOfOrder) => {
+                // Those that have a place among the others come in the order of their kinds.
+                verdicts.sort_by_key(|v| match v {
+                    V::Blind { .. } => 0,
+                    V::See { .. } => 1,
+                    V::Force { .. } => 2,
+                    _ => 3,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The digest over the engine's state and the desk's decisions.
+    pub fn digest(&self) -> u64 {
+        digest(&self.task)
+    }
+
+    fn begin_snapshot(&mut self, floor: i64, elapsed: u64, records: &mut Vec<Output>) {
+        #[allow(unused_mut, reason = "a known error may be built in")]
+        let mut head = self.task.begin_snapshot();
+        #[cfg(feature = "faults")]
+        if self.plan.is_wrong(crate::Wrong::BufferedForgotten) {
+            head.buffered.pop();
+        }
+        let head = SnapshotHead {
+            seq: self.seq,
+            engine: ENGINE_VERSION,
+            act_from: self.act_from,
+            rules: self.plan.rules.clone(),
+            head,
+            desk: self.task.desk().head(),
+        };
+        let entries = journal::encode_head(&head);
+        let bytes = entries.iter().map(|e| e.len() as u64).sum();
+        self.tally.snapshot_bytes += bytes;
+        self.snapshots.running = Some(Running { seq: self.seq, floor, bytes });
+        self.snapshots.begun_at = Some(elapsed);
+        self.snapshots.bytes_in = 0;
+        records.extend(entries.into_iter().map(journal_record));
+    }
+
+    /// Writes customers touched since the last commit and a slice of the others; where all are written, the end. Then
+    /// the journal before the snapshot is no longer needed.
+    fn write_slice(&mut self, records: &mut Vec<Output>) -> Option<i64> {
+        let timing = &self.plan.timing;
+        let running = self.snapshots.running.as_mut()?;
+        // A snapshot should be done in half of its interval.
+        let commits = (timing.snapshot_every_ms / timing.commit_interval_ms.max(1) / 2).max(1);
+        let slice = (self.snapshots.bytes_last / commits) as usize;
+        let done = self.task.write_untouched(slice.max(timing.slice_bytes_min));
+        let mut entries = journal::encode_pieces(running.seq, &self.task.take_pieces());
+        if done {
+            entries.push(journal::encode_end(running.seq));
+        }
+        let bytes: u64 = entries.iter().map(|e| e.len() as u64).sum();
+        running.bytes += bytes;
+        self.tally.snapshot_bytes += bytes;
+        records.extend(entries.into_iter().map(journal_record));
+        if !done {
+            return None;
+        }
+        self.task.end_snapshot();
+        let Running { floor, bytes, .. } = self.snapshots.running.take()?;
+        self.snapshots.bytes_last = bytes;
+        Some(floor)
+    }
+
+    /// What is sealed and has not committed.
+    pub fn sealed(&self) -> Option<&Batch> {
+        self.sealed.as_ref()
+    }
+
+    /// The sealed content has committed.
+    pub fn committed(&mut self) -> Option<Batch> {
+        self.sealed.take()
+    }
+
+    /// A record of the sealed content can never be written: it is left out.
+    pub(crate) fn drop_record(&mut self, at: usize) {
+        if let Some(batch) = &mut self.sealed
+            && at < batch.records.len()
+        {
+            batch.records.remove(at);
+        }
+    }
+
+    #[cfg(feature = "faults")]
+    pub(crate) fn drop_effects(&mut self) {
+        if let Some(batch) = &mut self.sealed {
+            batch.records.retain(|r| r.topic == Topic::Journal);
+        }
+    }
+}
+
+pub(crate) fn feed_ix(feed: usize) -> FeedIx {
+    FeedIx(u8::try_from(feed).expect("a rulebook has at most 64 feeds"))
+}
+
+pub(crate) fn digest<D: Publisher>(task: &Task<D>) -> u64 {
+    task.digest() ^ task.desk().digest().rotate_left(1)
+}
+
+/// A record without a key is no customer's: it is compared with the empty key.
+pub(crate) fn decode(
+    decoder: &Decoder,
+    feed: &str,
+    raw: &RecordRef<'_>,
+    out: &mut Record,
+) -> Result<(), cxwatch_event::Rejection> {
+    let key = Some(raw.key.unwrap_or_default());
+    decoder.decode(&RawRecord { feed, key, value: raw.value, headers: raw.headers }, out)
+}
+
+fn journal_record(value: Vec<u8>) -> Output {
+    Output { topic: Topic::Journal, key: None, value: Some(value), headers: Vec::new() }
+}

@@ -1,0 +1,136 @@
+//! What a stream thread is told.
+
+use crate::desk::Publisher;
+use crate::journal::Rules;
+use crate::ports::ReadFrom;
+use cxwatch_engine::Settings;
+use cxwatch_event::{Decoder, Millis};
+use cxwatch_rulebook::Rulebook;
+use std::sync::Arc;
+
+/// Where a task begins that nothing is known of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// From here history builds state.
+    pub read_from: ReadFrom,
+    /// Detections before this lead to no action.
+    pub act_from: Millis,
+}
+
+/// How often things are done. All in milliseconds unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// Between commits.
+    pub commit_interval_ms: u64,
+    /// Between commits while a task is far behind.
+    pub commit_interval_behind_ms: u64,
+    /// A task whose watermark lies further behind the wall clock than this is far behind.
+    pub behind_ms: Millis,
+    /// Between the beginnings of snapshots, at least.
+    pub snapshot_every_ms: u64,
+    /// Snapshots may take up this share of the input's bytes, in percent; their interval is stretched to that.
+    pub snapshot_percent_max: u64,
+    /// Of untouched customers, written with one commit at least while a snapshot runs, in bytes.
+    pub slice_bytes_min: usize,
+    /// A feed that has given neither record nor proof for so long is blind.
+    pub blind_after_ms: u64,
+    /// By feed: a topic that has stood still for longer than this is silent.
+    pub expect_ms: Vec<Option<Millis>>,
+}
+
+impl Timing {
+    /// The defaults for so many feeds.
+    pub fn new(feeds: usize) -> Self {
+        Timing {
+            commit_interval_ms: 100,
+            commit_interval_behind_ms: 1_000,
+            behind_ms: 60_000,
+            snapshot_every_ms: 60_000,
+            snapshot_percent_max: 50,
+            slice_bytes_min: 64 * 1024,
+            blind_after_ms: 30_000,
+            expect_ms: vec![None; feeds],
+        }
+    }
+}
+
+/// What a turn of the loop is bounded by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// Items of one feed served at a time.
+    pub batch_items_max: usize,
+    /// Instants of one task processed at a time.
+    pub slice_instants_max: usize,
+    /// A feed is far ahead of its task where it is ahead by this much event time ...
+    pub ahead_ms_max: Millis,
+    /// ... and so many events wait in the task's buffer.
+    pub ahead_events_max: usize,
+    /// More records of a feed than this rejected in a row stop the task.
+    pub rejected_in_a_row_max: u32,
+    /// Waiting for the client where there is nothing to do.
+    pub idle_wait_ms: u64,
+    /// Dead letters carry headers only, not the original bytes.
+    pub dead_letters_headers_only: bool,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            batch_items_max: 500,
+            slice_instants_max: 5_000,
+            ahead_ms_max: 10_000,
+            ahead_events_max: 20_000,
+            rejected_in_a_row_max: 1_000,
+            idle_wait_ms: 5,
+            dead_letters_headers_only: false,
+        }
+    }
+}
+
+/// A rulebook from its source.
+pub type Compile = dyn Fn(&str) -> Result<Arc<Rulebook>, String> + Send + Sync;
+
+/// By feed, what decodes its records under a rulebook.
+pub type Decoders = dyn Fn(&Rulebook) -> Vec<Decoder> + Send + Sync;
+
+/// A desk, given `act_from` and the settings.
+pub type MakeDesk<D> = dyn Fn(Millis, &Settings) -> D + Send + Sync;
+
+/// All of it.
+pub struct Plan<D: Publisher> {
+    /// The rulebook and settings to run with.
+    pub rules: Rules,
+    /// That rulebook.
+    pub book: Arc<Rulebook>,
+    /// Compiles the one that a journal names.
+    pub compile: Box<Compile>,
+    /// What decodes records.
+    pub decoders: Box<Decoders>,
+    /// What decides.
+    pub desk: Box<MakeDesk<D>>,
+    /// Where to begin; `None`: a task without a past is an error.
+    pub start: Option<Start>,
+    /// How often.
+    pub timing: Timing,
+    /// How much.
+    pub bounds: Bounds,
+    /// Spreads customers over tables and retries over time.
+    pub seed: u64,
+    /// A known error built in, to show that the tests would see it.
+    #[cfg(feature = "faults")]
+    pub wrong: Option<crate::Wrong>,
+}
+
+impl<D: Publisher> Plan<D> {
+    /// Whether a known error is built in.
+    #[cfg(feature = "faults")]
+    pub(crate) fn is_wrong(&self, wrong: crate::Wrong) -> bool {
+        self.wrong == Some(wrong)
+    }
+}
+
+/// Every feed in CloudEvents.
+pub fn cloud_events(book: &Rulebook) -> Vec<Decoder> {
+    let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
+    vec![decoder; book.feeds.len()]
+}

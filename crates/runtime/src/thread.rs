@@ -1,0 +1,413 @@
+//! A stream thread: one group member, one transactional producer, its tasks. It shares nothing and never waits for
+//! another.
+//!
+//! [`StreamThread::turn`] does a little of everything and is called again and again: rebalances, one restore, the ends
+//! of the feeds, some records of each feed, some instants of each task, a commit when it is due. What it returns as an
+//! error ends the thread: [`Answer::CloseDirty`] asks for a new one, [`Answer::Exit`] for an operator.
+
+mod commit;
+
+use crate::desk::Publisher;
+use crate::live::Live;
+use crate::ports::{
+    Answer, Clock, EndOffsets, Ends, Fault, FeedPartition, Item, Ports, Rebalance, Sink, Source,
+};
+use crate::restore::{Alarm, restore};
+use crate::settings::Plan;
+use crate::tail::read_tail;
+use cxwatch_event::Millis;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What a turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// There was something to do; there may be more.
+    Worked,
+    /// There was nothing to do.
+    Idle,
+}
+
+/// What the thread's owner may want to hear of, as it happens.
+pub trait Listener {
+    /// A task was restored, and what was found on the way.
+    fn restored(&mut self, partition: i32, alarms: &[Alarm], commits: usize, customers: usize, took_ms: u64);
+
+    /// A task is no longer ours; `clean`: everything it did is committed.
+    fn closed(&mut self, partition: i32, clean: bool);
+
+    /// A transaction has committed.
+    fn committed(&mut self, tasks: usize, records: usize, took_ms: u64);
+
+    /// Something went wrong and is tried again.
+    fn troubled(&mut self, fault: &Fault);
+
+    /// A record can never be written and was left out.
+    fn unwritable(&mut self, partition: i32, fault: &Fault);
+
+    /// After every turn: the tasks, to look at.
+    fn turned<D: Publisher>(&mut self, tasks: &mut BTreeMap<i32, Live<D>>, restoring: usize, now: Millis);
+}
+
+/// See the module.
+pub struct StreamThread<P: Ports, D: Publisher, L: Listener> {
+    source: P::Source,
+    reread: P::Rereader,
+    core: Core<P, D, L>,
+}
+
+/// Everything but the input side: what answers rebalances.
+struct Core<P: Ports, D: Publisher, L: Listener> {
+    plan: Arc<Plan<D>>,
+    sink: P::Sink,
+    journal: P::Journal,
+    ends: P::Ends,
+    clock: P::Clock,
+    listener: L,
+    assigned: BTreeSet<FeedPartition>,
+    tasks: BTreeMap<i32, Live<D>>,
+    /// Tasks of ours that are to be restored.
+    waiting: BTreeSet<i32>,
+    /// Nobody knows whether the sealed content has committed.
+    unclear: bool,
+    /// The next transaction needs a new producer.
+    renew: bool,
+    committed_at: u64,
+    retry: Retry,
+    /// What went wrong in a rebalance, for the turn to tell.
+    fault: Option<Fault>,
+    last_ends: Option<Arc<EndOffsets>>,
+    topics: Vec<Standing>,
+}
+
+/// How long a whole topic has stood still.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    sum: i64,
+    since: Millis,
+}
+
+/// When to try again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Retry {
+    at: u64,
+    pause_ms: u64,
+    random: u64,
+}
+
+impl Retry {
+    const FIRST_MS: u64 = 20;
+    const LAST_MS: u64 = 5_000;
+
+    /// Later each time, and not all at once.
+    fn later(&mut self, elapsed: u64) {
+        self.pause_ms = (self.pause_ms * 2).clamp(Self::FIRST_MS, Self::LAST_MS);
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.at = elapsed + self.pause_ms / 2 + (self.random >> 33) % (self.pause_ms / 2 + 1);
+    }
+
+    fn over(&mut self) {
+        (self.at, self.pause_ms) = (0, 0);
+    }
+}
+
+/// The ports of one thread, as they are handed to it.
+pub struct Parts<P: Ports> {
+    /// The feeds.
+    pub source: P::Source,
+    /// Transactions.
+    pub sink: P::Sink,
+    /// The journal.
+    pub journal: P::Journal,
+    /// The feeds again.
+    pub reread: P::Rereader,
+    /// Where the feeds end.
+    pub ends: P::Ends,
+    /// The clocks.
+    pub clock: P::Clock,
+}
+
+impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
+    /// A thread that owns nothing yet.
+    pub fn new(plan: Arc<Plan<D>>, parts: Parts<P>, listener: L) -> Self {
+        let Parts { source, sink, journal, reread, ends, clock } = parts;
+        let standing = Standing { sum: -1, since: clock.now() };
+        let core = Core {
+            topics: vec![standing; plan.book.feeds.len()],
+            retry: Retry { random: plan.seed, ..Retry::default() },
+            committed_at: clock.elapsed(),
+            plan,
+            sink,
+            journal,
+            ends,
+            clock,
+            listener,
+            assigned: BTreeSet::new(),
+            tasks: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            unclear: false,
+            renew: false,
+            fault: None,
+            last_ends: None,
+        };
+        StreamThread { source, reread, core }
+    }
+
+    /// Turns until told to stop, then leaves the group in peace. A fault ends the thread.
+    pub fn run(&mut self, stop: &AtomicBool) -> Result<(), Fault> {
+        let mut idle = false;
+        while !stop.load(Ordering::Relaxed) {
+            let wait = if idle { self.core.plan.bounds.idle_wait_ms } else { 0 };
+            idle = self.turn(Duration::from_millis(wait))? == Turn::Idle;
+        }
+        self.leave()
+    }
+
+    /// One turn; waits up to `wait` for the client where there is nothing to do.
+    pub fn turn(&mut self, wait: Duration) -> Result<Turn, Fault> {
+        let core = &mut self.core;
+        let polled = self.source.poll(wait, &mut |source, event| core.rebalance(source, event));
+        self.core.pass_on(polled)?;
+        self.core.take_fault()?;
+        self.restore_one()?;
+        self.core.look_at_ends();
+        let mut worked = self.serve()?;
+        worked |= self.core.advance();
+        if self.core.is_commit_due() {
+            worked |= self.core.commit(&self.source)?;
+        } else {
+            let polled = self.core.sink.poll();
+            self.core.pass_on(polled)?;
+        }
+        let now = self.core.clock.now();
+        self.core.listener.turned(&mut self.core.tasks, self.core.waiting.len(), now);
+        Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Gives everything back: commits and leaves the group.
+    pub fn leave(&mut self) -> Result<(), Fault> {
+        let core = &mut self.core;
+        let left = self.source.leave(&mut |source, event| core.rebalance(source, event));
+        self.core.take_fault()?;
+        left
+    }
+
+    /// The tasks that are restored.
+    pub fn tasks(&self) -> &BTreeMap<i32, Live<D>> {
+        &self.core.tasks
+    }
+
+    /// How many tasks wait to be restored.
+    pub fn restoring(&self) -> usize {
+        self.core.waiting.len()
+    }
+
+    /// What listens.
+    pub fn listener(&self) -> &L {
+        &self.core.listener
+    }
+
+    /// What listens, to take something out.
+    pub fn listener_mut(&mut self) -> &mut L {
+        &mut self.core.listener
+    }
+
+    fn restore_one(&mut self) -> Result<(), Fault> {
+        let StreamThread { source, reread, core } = self;
+        let elapsed = core.clock.elapsed();
+        let Some(&partition) = core.waiting.first().filter(|_| elapsed >= core.retry.at) else {
+            return Ok(());
+        };
+        let feeds: Vec<FeedPartition> =
+            (0..core.plan.book.feeds.len()).map(|feed| FeedPartition { feed, partition }).collect();
+        // In this order: the group's offsets wait for transactions that have theirs in them, the journal's end for
+        // those that have only written.
+        let read = source.committed(&feeds).and_then(|c| Ok((c, read_tail(&mut core.journal, partition)?)));
+        let Some((committed, tail)) = core.or_later(read)? else { return Ok(()) };
+        let plan = Arc::clone(&core.plan);
+        let mut alive = || {
+            source.poll(Duration::ZERO, &mut |source, event| core.rebalance(source, event))?;
+            Ok(core.waiting.contains(&partition))
+        };
+        let restored = restore(&plan, partition, &committed, tail, reread, elapsed, &mut alive);
+        core.take_fault()?;
+        let Some(Some(restored)) = core.or_later(restored)? else { return Ok(()) };
+        let from: Vec<(FeedPartition, i64)> = feeds.into_iter().zip(restored.live.positions()).collect();
+        let started = source.start(&from);
+        if core.or_later(started)?.is_none() {
+            return Ok(());
+        }
+        core.retry.over();
+        core.waiting.remove(&partition);
+        let took = core.clock.elapsed() - elapsed;
+        core.listener.restored(partition, &restored.alarms, restored.commits, restored.customers, took);
+        core.tasks.insert(partition, restored.live);
+        Ok(())
+    }
+
+    /// Serves the feeds, the one that holds the clock first; one that is far ahead in all tasks is left alone.
+    fn serve(&mut self) -> Result<bool, Fault> {
+        let core = &mut self.core;
+        let (now, elapsed) = (core.clock.now(), core.clock.elapsed());
+        let mut order: Vec<(Millis, usize)> = (0..core.plan.book.feeds.len())
+            .filter_map(|feed| Some((core.tasks.values().map(|t| t.feed_watermark(feed)).min()?, feed)))
+            .collect();
+        order.sort_unstable();
+        let mut served = 0;
+        for (_, feed) in order {
+            if core.tasks.values().all(|task| task.is_ahead(feed)) {
+                core.tasks.values_mut().for_each(|task| task.not_asked(feed, elapsed));
+                continue;
+            }
+            let (tasks, mut fault) = (&mut core.tasks, None);
+            served += self.source.serve(feed, core.plan.bounds.batch_items_max, &mut |item| {
+                let result = match item {
+                    Item::Record(record) => tasks
+                        .get_mut(&record.partition)
+                        .map_or(Ok(()), |task| task.take(feed, &record, now, elapsed)),
+                    Item::Eof { partition, position } => {
+                        if let Some(task) = tasks.get_mut(&partition) {
+                            task.eof(feed, position);
+                        }
+                        Ok(())
+                    }
+                    Item::Error { fault, .. } => Err(fault),
+                };
+                if let Err(error) = result {
+                    fault.get_or_insert(error);
+                }
+            });
+            core.pass_on(fault.map_or(Ok(()), Err))?;
+        }
+        Ok(served > 0)
+    }
+}
+
+impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
+    /// Lets a passing fault pass; one that ends the thread is returned.
+    fn pass_on(&mut self, result: Result<(), Fault>) -> Result<(), Fault> {
+        match result {
+            Err(fault) if matches!(fault.answer, Answer::Retry | Answer::Abort | Answer::Reject) => {
+                self.listener.troubled(&fault);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// The same, and what is being done is done again later.
+    fn or_later<T>(&mut self, result: Result<T, Fault>) -> Result<Option<T>, Fault> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(fault) if fault.answer == Answer::Retry => {
+                self.retry.later(self.clock.elapsed());
+                self.listener.troubled(&fault);
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn take_fault(&mut self) -> Result<(), Fault> {
+        self.fault.take().map_or(Ok(()), Err)
+    }
+
+    fn rebalance(&mut self, source: &mut P::Source, event: Rebalance<'_>) {
+        match event {
+            Rebalance::Assigned(partitions) => self.assigned(partitions),
+            Rebalance::Revoked(partitions) => {
+                if self.owns_any(partitions)
+                    && let Err(fault) = self.commit_all(source)
+                    && self.fault.is_none()
+                {
+                    self.fault = Some(fault);
+                }
+                self.give_up(partitions);
+            }
+            Rebalance::Lost(partitions) => self.give_up(partitions),
+        }
+    }
+
+    /// A task is ours when all its feeds are.
+    fn assigned(&mut self, partitions: &[FeedPartition]) {
+        self.assigned.extend(partitions);
+        let feeds = self.plan.book.feeds.len();
+        for at in partitions {
+            let owned = (0..feeds)
+                .all(|feed| self.assigned.contains(&FeedPartition { feed, partition: at.partition }));
+            if owned && !self.tasks.contains_key(&at.partition) {
+                self.waiting.insert(at.partition);
+            }
+        }
+    }
+
+    fn owns_any(&self, partitions: &[FeedPartition]) -> bool {
+        partitions.iter().any(|at| self.tasks.contains_key(&at.partition))
+    }
+
+    fn give_up(&mut self, partitions: &[FeedPartition]) {
+        for at in partitions {
+            self.assigned.remove(at);
+            self.waiting.remove(&at.partition);
+            if let Some(task) = self.tasks.remove(&at.partition) {
+                let clean = task.sealed().is_none() && !task.is_dirty();
+                self.listener.closed(at.partition, clean);
+            }
+        }
+    }
+
+    /// A new answer where the feeds end: for proofs, and to see topics that stand still.
+    fn look_at_ends(&mut self) {
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let latest = self.ends.latest();
+        let is_new = |a: &Arc<EndOffsets>| self.last_ends.as_ref().is_none_or(|b| b.sent_at < a.sent_at);
+        if let Some(ends) = latest.filter(is_new) {
+            let mut sums = vec![0; self.topics.len()];
+            for &(feed, partition, end) in &ends.ends {
+                if let Some(sum) = sums.get_mut(feed) {
+                    *sum += end;
+                }
+                if let Some(task) = self.tasks.get_mut(&partition) {
+                    task.note_end(feed, ends.sent_at, end);
+                }
+            }
+            for (topic, sum) in self.topics.iter_mut().zip(sums) {
+                if topic.sum != sum {
+                    *topic = Standing { sum, since: ends.sent_at };
+                }
+            }
+            self.last_ends = Some(Arc::clone(&ends));
+            self.look_for_silent(&ends);
+        }
+        for task in self.tasks.values_mut() {
+            task.prove(now, elapsed);
+            task.look_for_stalled(elapsed);
+        }
+    }
+
+    fn look_for_silent(&mut self, ends: &EndOffsets) {
+        for &(feed, partition, end) in &ends.ends {
+            let (Some(topic), Some(Some(expect))) =
+                (self.topics.get(feed), self.plan.timing.expect_ms.get(feed))
+            else {
+                continue;
+            };
+            if ends.sent_at - topic.since > *expect
+                && let Some(task) = self.tasks.get_mut(&partition)
+            {
+                task.silent(feed, end);
+            }
+        }
+    }
+
+    fn advance(&mut self) -> bool {
+        let now = self.clock.now();
+        let mut more = false;
+        for task in self.tasks.values_mut() {
+            more |= task.advance(now);
+        }
+        more
+    }
+}
