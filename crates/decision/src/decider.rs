@@ -140,6 +140,16 @@ impl Decider {
         &self.head
     }
 
+    /// Goes on from a snapshot's head.
+    pub fn set_head(&mut self, head: DeciderHead) {
+        self.head = head;
+    }
+
+    /// Whether decisions wait to be taken.
+    pub fn has_decisions(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     /// Sets the wall clock, or what stands for it.
     pub fn set_wall(&mut self, wall: WallClock) {
         self.wall = wall;

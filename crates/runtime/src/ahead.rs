@@ -2,8 +2,9 @@
 
 use crate::live::decode;
 use crate::ports::{Answer, Fault, FeedReader, Item};
+use crate::settings::Decode;
 use cxwatch_engine::FOREVER;
-use cxwatch_event::{Decoder, Millis, Record};
+use cxwatch_event::{Millis, Record};
 use cxwatch_rulebook::Rulebook;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,13 +37,13 @@ struct Queue {
 /// See the module.
 pub(crate) struct Ahead<'a, R> {
     reader: R,
-    decoders: &'a [Decoder],
+    decoders: &'a [Decode],
     book: &'a Rulebook,
     queues: Vec<Queue>,
 }
 
 impl<'a, R: FeedReader> Ahead<'a, R> {
-    pub(crate) fn new(reader: R, from: &[i64], decoders: &'a [Decoder], book: &'a Rulebook) -> Self {
+    pub(crate) fn new(reader: R, from: &[i64], decoders: &'a [Decode], book: &'a Rulebook) -> Self {
         let queue = |position: &i64| Queue { position: *position, ..Queue::default() };
         Ahead { reader, decoders, book, queues: from.iter().map(queue).collect() }
     }

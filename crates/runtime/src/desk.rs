@@ -24,6 +24,8 @@ pub struct Output {
 pub struct Place<'a> {
     /// The rulebook.
     pub book: &'a Rulebook,
+    /// The settings in force.
+    pub settings: &'a cxwatch_engine::Settings,
     /// The task.
     pub partition: i32,
     /// The wall clock.

@@ -7,6 +7,7 @@
 
 mod ahead;
 mod dead_letter;
+mod decider;
 pub mod desk;
 pub mod journal;
 pub mod live;

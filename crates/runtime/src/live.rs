@@ -4,9 +4,9 @@ use crate::dead_letter::{DeadLetter, dead_letter};
 use crate::desk::{Output, Place, Publisher, Wall};
 use crate::journal::{self, CommitRecord, ENGINE_VERSION, First, SnapshotHead};
 use crate::ports::{Answer, Fault, RecordRef, Topic};
-use crate::settings::Plan;
+use crate::settings::{Decode, Plan};
 use cxwatch_engine::{Blindness, FOREVER, Judge, Refused, Task};
-use cxwatch_event::{Decoder, Millis, RawRecord, Reason, Record};
+use cxwatch_event::{Millis, RawRecord, Reason, Record};
 use cxwatch_rulebook::FeedIx;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub struct Live<D: Publisher> {
     plan: Arc<Plan<D>>,
     partition: i32,
     task: Task<D>,
-    decoders: Vec<Decoder>,
+    decoders: Vec<Decode>,
     sides: Vec<Side>,
     record: Record,
     dead: Vec<Output>,
@@ -94,7 +94,7 @@ pub struct Live<D: Publisher> {
 /// Where a task comes from.
 pub(crate) struct Origin<D: Publisher> {
     pub(crate) task: Task<D>,
-    pub(crate) decoders: Vec<Decoder>,
+    pub(crate) decoders: Vec<Decode>,
     /// The last commit; 0: none yet.
     pub(crate) seq: u64,
     pub(crate) act_from: Millis,
@@ -312,7 +312,8 @@ impl<D: Publisher> Live<D> {
         debug_assert!(self.sealed.is_none(), "one at a time");
         self.seq += 1;
         let mut records = Vec::new();
-        let place = Place { book: &self.plan.book, partition: self.partition, now };
+        let (book, settings) = (&self.plan.book, &self.plan.rules.settings);
+        let place = Place { book, settings, partition: self.partition, now };
         self.task.desk_mut().publish(&place, &mut records);
         records.append(&mut self.dead);
         let delete_before = self.write_slice(&mut records);
@@ -471,13 +472,13 @@ pub(crate) fn digest<D: Publisher>(task: &Task<D>) -> u64 {
 
 /// A record without a key is no customer's: it is compared with the empty key.
 pub(crate) fn decode(
-    decoder: &Decoder,
+    decode: &Decode,
     feed: &str,
     raw: &RecordRef<'_>,
     out: &mut Record,
 ) -> Result<(), cxwatch_event::Rejection> {
     let key = Some(raw.key.unwrap_or_default());
-    decoder.decode(&RawRecord { feed, key, value: raw.value, headers: raw.headers }, out)
+    decode(&RawRecord { feed, key, value: raw.value, headers: raw.headers }, out)
 }
 
 fn journal_record(value: Vec<u8>) -> Output {

@@ -6,10 +6,10 @@ use crate::journal::{CommitRecord, ENGINE_VERSION, Rules, SnapshotHead};
 use crate::live::{Live, Origin, digest, feed_ix};
 use crate::ports::{Answer, CommittedOffset, Fault, FeedReader, Rereader};
 use crate::replay::{Replayed, Stretch, replay};
-use crate::settings::{Plan, Start};
+use crate::settings::{Decode, Plan, Start};
 use crate::tail::Tail;
 use cxwatch_engine::{BufferedRef, Task};
-use cxwatch_event::{Decoder, Millis};
+use cxwatch_event::Millis;
 use cxwatch_rulebook::Rulebook;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -173,7 +173,7 @@ struct Past<D: Publisher> {
     partition: i32,
     task: Task<D>,
     book: Arc<Rulebook>,
-    decoders: Vec<Decoder>,
+    decoders: Vec<Decode>,
     rules: Rules,
     act_from: Millis,
     /// Events that belong into the reorder buffer and have not been fetched.
@@ -359,7 +359,7 @@ fn in_force<D: Publisher>(
     plan: &Plan<D>,
     partition: i32,
     rules: &Rules,
-) -> Result<(Arc<Rulebook>, Vec<Decoder>), Fault> {
+) -> Result<(Arc<Rulebook>, Vec<Decode>), Fault> {
     let book = if rules.hash == plan.rules.hash {
         Arc::clone(&plan.book)
     } else {

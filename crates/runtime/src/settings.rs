@@ -4,7 +4,7 @@ use crate::desk::Publisher;
 use crate::journal::Rules;
 use crate::ports::ReadFrom;
 use cxwatch_engine::Settings;
-use cxwatch_event::{Decoder, Millis};
+use cxwatch_event::{Decoder, Millis, RawRecord, Record, Rejection};
 use cxwatch_rulebook::Rulebook;
 use std::sync::Arc;
 
@@ -90,8 +90,11 @@ impl Default for Bounds {
 /// A rulebook from its source.
 pub type Compile = dyn Fn(&str) -> Result<Arc<Rulebook>, String> + Send + Sync;
 
+/// Reads one record into what it came to: by CloudEvents, or by a mapping.
+pub type Decode = Arc<dyn Fn(&RawRecord<'_>, &mut Record) -> Result<(), Rejection> + Send + Sync>;
+
 /// By feed, what decodes its records under a rulebook.
-pub type Decoders = dyn Fn(&Rulebook) -> Vec<Decoder> + Send + Sync;
+pub type Decoders = dyn Fn(&Rulebook) -> Vec<Decode> + Send + Sync;
 
 /// A desk, given `act_from` and the settings.
 pub type MakeDesk<D> = dyn Fn(Millis, &Settings) -> D + Send + Sync;
@@ -130,7 +133,8 @@ impl<D: Publisher> Plan<D> {
 }
 
 /// Every feed in CloudEvents.
-pub fn cloud_events(book: &Rulebook) -> Vec<Decoder> {
+pub fn cloud_events(book: &Rulebook) -> Vec<Decode> {
     let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
-    vec![decoder; book.feeds.len()]
+    let decode: Decode = Arc::new(move |raw, out| decoder.decode(raw, out));
+    vec![decode; book.feeds.len()]
 }

@@ -1,0 +1,78 @@
+//! Actions and suppressions as records.
+
+use crate::desk::{Output, Place, Publisher, Wall};
+use crate::ports::Topic;
+use cxwatch_decision::{Decider, Decision, Message, Messages, WallClock};
+use serde::Serialize;
+
+fn record<T: Serialize>(topic: Topic, key: &str, message: &T) -> Output {
+    let value = serde_json::to_vec(message).expect("messages have text for keys and no endless numbers");
+    Output {
+        topic,
+        key: Some(key.as_bytes().to_vec()),
+        value: Some(value),
+        headers: vec![("content-type".into(), b"application/cloudevents+json".to_vec())],
+    }
+}
+
+fn customer(decision: &Decision) -> &str {
+    match decision {
+        Decision::Action(action) => &action.customer,
+        Decision::Suppressed(suppressed) => &suppressed.detection.customer,
+    }
+}
+
+impl Publisher for Decider {
+    fn set_wall(&mut self, wall: Wall) {
+        Decider::set_wall(
+            self,
+            match wall {
+                Wall::At(now) => WallClock::At(now),
+                Wall::Recorded(expired) => WallClock::Recorded(expired),
+            },
+        );
+    }
+
+    fn has_decisions(&self) -> bool {
+        Decider::has_decisions(self)
+    }
+
+    fn publish(&mut self, place: &Place<'_>, out: &mut Vec<Output>) {
+        let messages = Messages::new(place.book, place.settings);
+        for decision in self.take_decisions() {
+            let key = customer(&decision);
+            out.push(match messages.decision(place.partition, &decision) {
+                Message::Action(mut message) => {
+                    message.recordedtime = Some(cxwatch_event::messages::Rfc3339(place.now));
+                    record(Topic::Actions, key, &message)
+                }
+                Message::Suppression(mut message) => {
+                    message.recordedtime = Some(cxwatch_event::messages::Rfc3339(place.now));
+                    record(Topic::Suppressions, key, &message)
+                }
+            });
+        }
+    }
+
+    fn discard(&mut self) {
+        self.take_decisions();
+    }
+
+    fn take_expired(&mut self) -> Vec<u64> {
+        Decider::take_expired(self)
+    }
+
+    fn head(&self) -> Vec<u8> {
+        postcard::to_allocvec(Decider::head(self)).expect("writing to memory does not fail")
+    }
+
+    fn restore(&mut self, head: &[u8]) -> Result<(), String> {
+        let head = postcard::from_bytes(head).map_err(|e| format!("the desk's state: {e}"))?;
+        self.set_head(head);
+        Ok(())
+    }
+
+    fn digest(&self) -> u64 {
+        Decider::digest(self)
+    }
+}
