@@ -6,6 +6,7 @@
 //! evaluated again from the checkpoint; what had been fired and does not come out of that is retracted.
 
 use crate::place::Pos;
+use crate::window::counts_events;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
 use cxwatch_event::Millis;
@@ -46,6 +47,8 @@ pub(crate) struct Episode {
     warned: Option<Millis>,
     pub(crate) measures: Measures,
     pub(crate) events: u32,
+    /// Of the detections among them: the sum of their numbers.
+    rests_on: u64,
     pub(crate) severity: u8,
 }
 
@@ -177,13 +180,24 @@ pub(crate) struct Fired {
     pub(crate) time: Millis,
     pub(crate) about: EventRef,
     measures: Measures,
-    /// Closed by a guard: nothing was published.
+    /// How many events it rested on, where the rule asks for that; else 0.
+    events: u32,
+    /// As of its episode.
+    rests_on: u64,
+    /// Closed by a guard or `when`: nothing was published.
     pub(crate) silent: bool,
     pub(crate) resolved: bool,
 }
 
 impl Fired {
-    pub(crate) fn new(id: u64, episode: &Episode, level: Level, time: Millis, silent: bool) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        rule: &Rule,
+        episode: &Episode,
+        level: Level,
+        time: Millis,
+        silent: bool,
+    ) -> Self {
         Fired {
             id,
             level,
@@ -191,6 +205,8 @@ impl Fired {
             time,
             about: episode.about.clone(),
             measures: episode.measures.clone(),
+            events: if counts_events(rule) { episode.events } else { 0 },
+            rests_on: episode.rests_on,
             silent,
             resolved: false,
         }
@@ -202,6 +218,8 @@ impl Fired {
             && self.key == episode.key
             && self.about == episode.about
             && self.measures == episode.measures
+            && self.rests_on == episode.rests_on
+            && (self.events == 0 || self.events == episode.events)
     }
 }
 
@@ -391,9 +409,11 @@ impl Past {
         self.fired = standing;
         episodes.retain(|e| !concerned(&e.key));
         episodes.append(&mut again);
-        for key in armed {
-            if !self.armed.contains(&key) {
-                self.armed.push(key);
+        match key.map(|key| xxh3_64(key.as_bytes())) {
+            None => self.armed = armed,
+            Some(key) => {
+                self.armed.retain(|k| *k != key);
+                self.armed.extend(armed.contains(&key).then_some(key));
             }
         }
     }
@@ -576,6 +596,7 @@ fn touch(ctx: Ctx<'_>, episode: &mut Episode, entry: &Entry, until: Millis) {
         && entry.key.is_some()
     {
         episode.events += 1;
+        episode.rests_on = episode.rests_on.wrapping_add(entry.detection.unwrap_or(0));
         episode.last = Some(about.clone());
     }
 }
@@ -616,6 +637,7 @@ fn open(
         warned: None,
         measures: entry.deltas.clone(),
         events: 1,
+        rests_on: entry.detection.unwrap_or(0),
         severity: entry.severity,
     };
     if !data_deadline {

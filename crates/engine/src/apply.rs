@@ -10,7 +10,7 @@ use crate::{Desk, Limits, Measures, Task};
 use compact_str::{CompactString, format_compact};
 use cxwatch_event::{Event, MICRO, Micro, Millis, Value};
 use cxwatch_rulebook::{
-    DetectionFacts, Facts, FeedIx, Hit, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
+    DetectionFacts, Facts, FeedIx, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
 };
 
 use xxhash_rust::xxh3::Xxh3;
@@ -226,7 +226,8 @@ impl<D: Desk> Task<D> {
         if window.fired.iter().any(|f| f.id == id && f.time == completion.time) {
             return;
         }
-        if !completion.detections.is_empty() {
+        // A match is remembered to know its event again, the others to be retracted with what they rest on.
+        if book.rule(ix).kind == Kind::Match || !completion.detections.is_empty() {
             window.fired.push(FiredWindow {
                 id,
                 key: completion.key.clone(),
@@ -257,11 +258,15 @@ impl<D: Desk> Task<D> {
         let Some(slot) = self.customers.live(at).slot(ix) else { return };
         match &mut slot.state {
             State::Window(window) => {
-                let held = window.held.iter().position(|h| h.key == due.key && h.time == due.deadline);
-                let Some(completion) = held.map(|h| window.held.remove(h)) else { return };
-                if slot.guards.allow(rule, &completion.key, completion.time)
-                    && when_holds(rule, &completion.measures, completion.events)
-                {
+                // Several events of one instant may each have completed it.
+                let is_due = |h: &mut Completion| h.key == due.key && h.time == due.deadline;
+                let held: Vec<Completion> = window.held.extract_if(.., is_due).collect();
+                let guards = &slot.guards;
+                let allowed = |c: &Completion| {
+                    guards.allow(rule, &c.key, c.time) && when_holds(rule, &c.measures, c.events)
+                };
+                let found: Vec<Completion> = held.into_iter().filter(allowed).collect();
+                for completion in found {
                     self.found(book, at, ix, completion);
                 }
             }
@@ -284,10 +289,9 @@ impl<D: Desk> Task<D> {
                 let holds =
                     due.level == Level::Warning || when_holds(rule, &episode.measures, episode.events);
                 let id = detection_id(&rule.id, &episode.key, &episode.about);
-                if holds {
-                    absence.remember_fired(Fired::new(id, &episode, due.level, due.deadline, !allowed));
-                }
-                if holds && allowed {
+                let silent = !(allowed && holds);
+                absence.remember_fired(Fired::new(id, rule, &episode, due.level, due.deadline, silent));
+                if !silent {
                     let evidence = [Some(&episode.about), episode.last.as_deref()];
                     let finding = Finding {
                         level: due.level,

@@ -63,6 +63,18 @@ impl Pending {
     }
 }
 
+impl State {
+    /// The earliest deadline or completion that has not been settled.
+    fn next_due(&self) -> Option<Millis> {
+        match self {
+            State::Absence(absence) => {
+                absence.episodes.iter().filter_map(|e| e.next()).map(|(due, _)| due).min()
+            }
+            State::Window(window) => window.held.iter().map(|h| h.time).min(),
+        }
+    }
+}
+
 impl<D: Desk> Task<D> {
     /// Takes the timers up to the instant, fires what is due, wakes the desk.
     pub(crate) fn ring(&mut self, book: &Rulebook) {
@@ -156,10 +168,12 @@ impl<D: Desk> Task<D> {
         let limits = self.settings.limits.clone();
         let customer = self.customers.live(at);
         let mut more = false;
+        // What is still to be settled is judged as of its own time, and so are the rules built on it.
+        let unsettled = customer.slots.iter().filter_map(|s| s.state.next_due()).min().unwrap_or(NONE);
         for slot in &mut customer.slots {
             let ix = RuleIx(slot.rule);
             let rule = book.rule(ix);
-            let cut = cuts[self.pending.group_of_rule[usize::from(slot.rule)]];
+            let cut = cuts[self.pending.group_of_rule[usize::from(slot.rule)]].min(unsettled);
             slot.guards.forget(rule, cut);
             more |= !slot.guards.is_empty();
             match &mut slot.state {

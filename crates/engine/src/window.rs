@@ -342,7 +342,7 @@ fn count(
 }
 
 /// Whether `when` or a severity depends on the number of events.
-fn counts_events(rule: &Rule) -> bool {
+pub(crate) fn counts_events(rule: &Rule) -> bool {
     fn reads(cond: &Cond<MeasureRef>) -> bool {
         match cond {
             Cond::True => false,
