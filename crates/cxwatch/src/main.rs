@@ -1,2 +1,10 @@
-//! stub
-fn main() {}
+//! The program. Everything it does is in the library.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cxwatch::cli::main()
+}

@@ -1,0 +1,56 @@
+//! Rulebooks and mappings from files.
+
+use super::usage;
+use crate::problems;
+use anyhow::Result;
+use cxwatch_event::Catalogue;
+use cxwatch_event::mapping::Mapping;
+use cxwatch_rulebook::Rulebook;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads a text file, or standard input for `-`.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    let name = path.display();
+    let bytes = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
+            .map_err(|e| usage(format!("cannot read standard input: {e}")))?;
+        bytes
+    } else {
+        std::fs::read(path).map_err(|e| usage(format!("cannot read {name}: {e}")))?
+    };
+    String::from_utf8(bytes).map_err(|_| usage(format!("{name} is not UTF-8")))
+}
+
+/// Reads and compiles a rulebook. Problems are shown; with an error among them this is one of usage.
+pub(crate) fn rulebook(path: &Path) -> Result<Arc<Rulebook>> {
+    let source = text(path)?;
+    let name = path.display().to_string();
+    match cxwatch_rulebook::compile(&source, &name) {
+        Ok((book, warnings)) => {
+            eprint!("{}", problems::render(&source, &warnings));
+            Ok(Arc::new(book))
+        }
+        Err(found) => {
+            eprint!("{}", problems::render(&source, &found));
+            Err(usage(format!("{name} is not a valid rulebook: {}", problems::count(&found))))
+        }
+    }
+}
+
+/// Reads a mapping for the types of a rulebook.
+pub(crate) fn mapping(path: &Path, catalogue: &Catalogue) -> Result<Mapping> {
+    let source = text(path)?;
+    let name = path.display().to_string();
+    match cxwatch_rulebook::mapping::read(&name, &source, catalogue) {
+        Ok((mapping, warnings)) => {
+            eprint!("{}", problems::render(&source, &warnings));
+            Ok(mapping)
+        }
+        Err(found) => {
+            eprint!("{}", problems::render(&source, &found));
+            Err(usage(format!("{name} is not a valid mapping: {}", problems::count(&found))))
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The command line: one module per command, each with its arguments and what it does.
+
+// The terminal is this module's business.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod completions;
+pub(crate) mod file;
+mod replay;
+mod time;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Notices in Kafka's event streams when a customer's experience goes wrong, above all when something that should
+/// have happened did not, and asks for the next best action.
+#[derive(Debug, Parser)]
+#[command(name = "cxwatch", version, max_term_width = 110, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Replay(Box<replay::Args>),
+    Completions(completions::Args),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// As wished.
+    Fine,
+    /// Done, but there was something wrong with the input, or the result is not as expected.
+    Problem,
+}
+
+/// An error of usage or configuration: the command was not begun.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// An error of usage.
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    Usage(message.into()).into()
+}
+
+/// Runs the program. Exit code 0: fine; 1: a problem in the input or the result; 2: wrong usage or configuration.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Replay(args) => replay::run(*args),
+        Command::Completions(args) => completions::run(&args),
+    };
+    match done {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Problem) => ExitCode::from(1),
+        // Whoever reads us has had enough (`| head`).
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,271 @@
+//! What a replay writes while it runs.
+
+use super::summary::Found;
+use crate::replay::{Job, Messages, Progress, Rejected, Sink};
+use anyhow::{Context, Result};
+use cxwatch_engine::{Effect, Ended};
+use cxwatch_event::messages::EndKind;
+use cxwatch_event::rfc3339;
+use cxwatch_rulebook::{Level, Rulebook};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// CloudEvents, one a line.
+    Json,
+    /// rule,key,deadline_ts,level,customer,what: one line a detection, retraction or resolution.
+    Csv,
+}
+
+/// So many refusals are shown; the others are counted.
+const SHOWN_MAX: u64 = 5;
+
+pub(crate) struct Output<'j> {
+    book: &'j Rulebook,
+    messages: Messages<'j>,
+    format: Format,
+    out: Box<dyn Write>,
+    rejected_to: Option<Box<dyn Write>>,
+    rejected: u64,
+    found: Found,
+    progress: Option<Bar>,
+    quiet: bool,
+}
+
+impl<'j> Output<'j> {
+    pub(crate) fn new(
+        job: &'j Job<'_>,
+        format: Format,
+        mut out: Box<dyn Write>,
+        rejected_to: Option<Box<dyn Write>>,
+        quiet: bool,
+    ) -> Result<Self> {
+        if format == Format::Csv {
+            writeln!(out, "rule,key,deadline_ts,level,customer,what").context("cannot write results")?;
+        }
+        let files = job.files.iter().map(|f| f.as_path());
+        Ok(Output {
+            book: &job.book,
+            messages: Messages::new(&job.book, &job.settings),
+            format,
+            out,
+            rejected_to,
+            rejected: 0,
+            found: Found::new(&job.book),
+            progress: (!quiet).then(|| Bar::new(crate::replay::total_bytes(files))),
+            quiet,
+        })
+    }
+
+    /// Writes what is left. `whole`: whether the replay came to its end.
+    pub(crate) fn finish(mut self, whole: bool) -> Result<Found> {
+        if let Some(bar) = &self.progress {
+            bar.clear();
+        }
+        self.out.flush().context("cannot write results")?;
+        if let Some(to) = &mut self.rejected_to {
+            to.flush().context("cannot write dead letters")?;
+        }
+        if whole && self.rejected > SHOWN_MAX && !self.quiet {
+            let hint = if self.rejected_to.is_some() { "" } else { "; --rejected FILE writes all of them" };
+            eprintln!("... and {} more refused{hint}", self.rejected - SHOWN_MAX);
+        }
+        Ok(self.found)
+    }
+
+    fn json(&mut self, message: &impl Serialize) -> Result<()> {
+        serde_json::to_writer(&mut self.out, message)
+            .map_err(std::io::Error::from)
+            .context("cannot write results")?;
+        self.out.write_all(b"\n").context("cannot write results")
+    }
+
+    fn csv(
+        &mut self,
+        what: &str,
+        rule: &str,
+        level: Level,
+        customer: &str,
+        key: &str,
+        time: i64,
+    ) -> Result<()> {
+        let level = match level {
+            Level::Breach => "breach",
+            Level::Warning => "warning",
+        };
+        let (key, customer) = (quoted(key), quoted(customer));
+        let time = rfc3339::format(time);
+        writeln!(self.out, "{rule},{key},{time},{level},{customer},{what}").context("cannot write results")
+    }
+
+    fn ended(&mut self, partition: usize, kind: EndKind, ended: &Ended) -> Result<()> {
+        match self.format {
+            Format::Json => {
+                let message = self.messages.end(partition as i32, kind, ended);
+                self.json(&message)
+            }
+            Format::Csv => {
+                let what = if kind == EndKind::Retracted { "retracted" } else { "resolved" };
+                let rule = self.book.rule(ended.rule).id.as_str();
+                self.csv(what, rule, ended.level, &ended.customer, &ended.key, ended.time)
+            }
+        }
+    }
+}
+
+/// A cell of CSV.
+fn quoted(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\"")).into()
+    } else {
+        text.into()
+    }
+}
+
+impl Sink for Output<'_> {
+    fn said(&mut self, partition: usize, effect: &Effect) -> Result<()> {
+        match effect {
+            Effect::Detected(d) => {
+                self.found.detected(self.book, d);
+                match self.format {
+                    Format::Json => {
+                        let message = self.messages.detection(partition as i32, d);
+                        self.json(&message)
+                    }
+                    Format::Csv => {
+                        let rule = self.book.rule(d.rule).id.as_str();
+                        self.csv("detected", rule, d.level, &d.customer, &d.key, d.time)
+                    }
+                }
+            }
+            Effect::Retracted(ended) => {
+                self.found.retracted(ended);
+                self.ended(partition, EndKind::Retracted, ended)
+            }
+            Effect::Resolved(ended) => {
+                self.found.resolved(ended);
+                self.ended(partition, EndKind::Resolved, ended)
+            }
+        }
+    }
+
+    fn rejected(&mut self, rejected: &Rejected<'_>) -> Result<()> {
+        self.rejected += 1;
+        if self.rejected <= SHOWN_MAX && !self.quiet {
+            let line =
+                format!("{}:{}: refused: {}", rejected.path.display(), rejected.line, rejected.rejection);
+            match &self.progress {
+                Some(bar) => bar.say(&line),
+                None => eprintln!("{line}"),
+            }
+        }
+        let Some(to) = &mut self.rejected_to else { return Ok(()) };
+        let letter = DeadLetter {
+            file: rejected.path.display().to_string(),
+            line: rejected.line,
+            feed: rejected.feed,
+            sub: rejected.sub,
+            reason: rejected.rejection.reason.name(),
+            place: &rejected.rejection.place,
+            expected: &rejected.rejection.expected,
+            value: (!rejected.raw.is_empty()).then(|| String::from_utf8_lossy(rejected.raw).into_owned()),
+        };
+        serde_json::to_writer(&mut *to, &letter)
+            .map_err(std::io::Error::from)
+            .context("cannot write dead letters")?;
+        to.write_all(b"\n").context("cannot write dead letters")
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        if let Some(bar) = &mut self.progress {
+            bar.show(progress);
+        }
+    }
+}
+
+/// A refusal with its place in a file.
+#[derive(Serialize)]
+struct DeadLetter<'a> {
+    file: String,
+    line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feed: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<u32>,
+    reason: &'static str,
+    place: &'a str,
+    expected: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+}
+
+/// Progress: a bar on a terminal; elsewhere a line every ten seconds.
+struct Bar {
+    bar: Option<ProgressBar>,
+    total_bytes: Option<u64>,
+    started: Instant,
+    shown: Instant,
+}
+
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+impl Bar {
+    fn new(total_bytes: Option<u64>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = match total_bytes {
+                Some(total) => ProgressBar::new(total).with_style(
+                    ProgressStyle::with_template(
+                        "{wide_bar} {percent}% {binary_bytes_per_sec} {msg}, {eta} left",
+                    )
+                    .expect("a valid template"),
+                ),
+                None => ProgressBar::new_spinner().with_style(
+                    ProgressStyle::with_template("{spinner} {binary_bytes} {binary_bytes_per_sec} {msg}")
+                        .expect("a valid template"),
+                ),
+            };
+            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr_with_hz(4));
+            bar
+        });
+        Bar { bar, total_bytes, started: Instant::now(), shown: Instant::now() }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        let rate = |since: Duration| progress.records as f64 / since.as_secs_f64().max(0.001);
+        if let Some(bar) = &self.bar {
+            if self.shown.elapsed() > Duration::from_millis(200) {
+                self.shown = Instant::now();
+                bar.set_message(format!("{:.0} records/s", rate(self.started.elapsed())));
+                bar.set_position(progress.bytes);
+            }
+            return;
+        }
+        if self.shown.elapsed() < BETWEEN_LINES {
+            return;
+        }
+        self.shown = Instant::now();
+        let took = self.started.elapsed();
+        let left = self.total_bytes.map(|total| {
+            let rest = total.saturating_sub(progress.bytes) as f64 / (progress.bytes as f64).max(1.0);
+            format!(", about {:.0} s left", took.as_secs_f64() * rest)
+        });
+        eprintln!("{} records, {:.0}/s{}", progress.records, rate(took), left.unwrap_or_default());
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
