@@ -13,8 +13,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::block_on::block_on;
 use crate::end_offsets::client;
-use crate::fault::Fault;
+use crate::fault;
 use crate::settings::{Properties, client_config};
+use cxwatch_runtime::ports::Fault;
 
 /// A topic as the cluster describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,7 @@ impl Admin {
         common.retain(|name, _| !name.starts_with("group.") && name != "isolation.level");
         let native = client_config(during, &common, &[], &[])?
             .create()
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         Ok(Self { native, properties: common, timeout })
     }
 
@@ -96,10 +97,10 @@ impl Admin {
         };
         let answers =
             block_on(self.native.describe_configs([&ResourceSpecifier::Topic(name)], &self.options()))
-                .map_err(|error| Fault::plain(during, &error))?;
+                .map_err(|error| fault::plain(during, &error))?;
         let mut settings = BTreeMap::new();
         for answer in answers {
-            let resource = answer.map_err(|code| Fault::code(during, code, code.to_string()))?;
+            let resource = answer.map_err(|code| fault::code(during, code, code.to_string()))?;
             for entry in resource.entries {
                 if let Some(value) = entry.value {
                     settings.insert(entry.name, value);
@@ -116,14 +117,14 @@ impl Admin {
         // topic was made, and refuses to delete its records.
         let metadata = client(during, &self.properties, "read_uncommitted")?
             .fetch_metadata(Some(name), self.timeout)
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return Ok(None);
         };
         match topic.error().map(RDKafkaErrorCode::from) {
             None => Ok(i32::try_from(topic.partitions().len()).ok()),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
-            Some(code) => Err(Fault::code(during, code, format!("{name}: {code}"))),
+            Some(code) => Err(fault::code(during, code, format!("{name}: {code}"))),
         }
     }
 
@@ -141,7 +142,7 @@ impl Admin {
                 Ok(Some(there)) => return Ok(compare(spec, &there)),
                 answer if Instant::now() >= deadline => {
                     answer?;
-                    return Err(Fault::code(
+                    return Err(fault::code(
                         "create topic",
                         RDKafkaErrorCode::OperationTimedOut,
                         format!("{} was made, and no broker shows it", spec.name),
@@ -160,10 +161,10 @@ impl Admin {
             topic = topic.set(name, value);
         }
         let results = block_on(self.native.create_topics([&topic], &self.options()))
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         match results.into_iter().next() {
             Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
-            Some(Err((name, code))) => Err(Fault::code(during, code, format!("{name}: {code}"))),
+            Some(Err((name, code))) => Err(fault::code(during, code, format!("{name}: {code}"))),
             _ => Ok(true),
         }
     }
@@ -172,10 +173,10 @@ impl Admin {
     pub fn delete_topic(&self, name: &str) -> Result<bool, Fault> {
         let during = "delete topic";
         let results = block_on(self.native.delete_topics(&[name], &self.options()))
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         match results.into_iter().next() {
             Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))) => Ok(false),
-            Some(Err((name, code))) => Err(Fault::code(during, code, format!("{name}: {code}"))),
+            Some(Err((name, code))) => Err(fault::code(during, code, format!("{name}: {code}"))),
             _ => Ok(true),
         }
     }
@@ -186,21 +187,32 @@ impl Admin {
         let during = "delete records";
         let mut list = TopicPartitionList::with_capacity(1);
         list.add_partition_offset(topic, partition, Offset::Offset(before))
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         let done = block_on(self.native.delete_records(&list, &self.options()))
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         let element = done
             .find_partition(topic, partition)
-            .ok_or_else(|| Fault::code(during, RDKafkaErrorCode::UnknownPartition, "no answer for it"))?;
-        element.error().map_err(|error| Fault::plain(during, &error))?;
+            .ok_or_else(|| fault::code(during, RDKafkaErrorCode::UnknownPartition, "no answer for it"))?;
+        element.error().map_err(|error| fault::plain(during, &error))?;
         match element.offset() {
             Offset::Offset(start) => Ok(start),
-            other => Err(Fault::code(during, RDKafkaErrorCode::Unknown, format!("odd answer {other:?}"))),
+            other => Err(fault::code(during, RDKafkaErrorCode::Unknown, format!("odd answer {other:?}"))),
         }
     }
 
     /// Offsets of partitions 0 to `partitions` - 1 of a topic, in that order.
     pub fn offsets(&self, topic: &str, partitions: i32, of: OffsetOf) -> Result<Vec<i64>, Fault> {
+        let partitions: Vec<i32> = (0..partitions).collect();
+        self.offsets_of(topic, &partitions, of)
+    }
+
+    /// The offset of one partition.
+    pub fn offset(&self, topic: &str, partition: i32, of: OffsetOf) -> Result<i64, Fault> {
+        self.offsets_of(topic, &[partition], of).map(|offsets| offsets[0])
+    }
+
+    /// One offset for each partition asked for.
+    fn offsets_of(&self, topic: &str, partitions: &[i32], of: OffsetOf) -> Result<Vec<i64>, Fault> {
         let during = "list offsets";
         let isolation = if of == OffsetOf::StableEnd { "read_committed" } else { "read_uncommitted" };
         let consumer = client(during, &self.properties, isolation)?;
@@ -210,24 +222,19 @@ impl Admin {
             OffsetOf::Time(time_ms) => Offset::Offset(time_ms),
         };
         let found = offsets_at(&consumer, topic, partitions, asked, self.timeout)?;
+        // No record of that time or later.
         let ends = if found.iter().any(Option::is_none) {
             offsets_at(&consumer, topic, partitions, Offset::End, self.timeout)?
         } else {
             Vec::new()
         };
-        found
-            .iter()
-            .enumerate()
-            .map(|(index, offset)| {
-                offset.or_else(|| ends.get(index).copied().flatten()).ok_or_else(|| {
-                    Fault::code(
-                        during,
-                        RDKafkaErrorCode::UnknownPartition,
-                        format!("{topic}/{index} did not answer"),
-                    )
-                })
+        let known = found.iter().enumerate().map(|(index, offset)| {
+            offset.or_else(|| ends.get(index).copied().flatten()).ok_or_else(|| {
+                let message = format!("{topic}/{} did not answer", partitions[index]);
+                fault::code(during, RDKafkaErrorCode::UnknownPartition, message)
             })
-            .collect()
+        });
+        known.collect()
     }
 
     pub(crate) fn native(&self) -> &AdminClient<DefaultClientContext> {
@@ -247,10 +254,10 @@ impl Admin {
         let during = "describe topic";
         let answers =
             block_on(self.native.describe_configs([&ResourceSpecifier::Topic(name)], &self.options()))
-                .map_err(|error| Fault::plain(during, &error))?;
+                .map_err(|error| fault::plain(during, &error))?;
         let mut own = BTreeMap::new();
         for answer in answers {
-            let resource = answer.map_err(|code| Fault::code(during, code, code.to_string()))?;
+            let resource = answer.map_err(|code| fault::code(during, code, code.to_string()))?;
             own.extend(
                 resource
                     .entries
@@ -281,14 +288,14 @@ fn compare(spec: &TopicSpec, there: &TopicDescription) -> TopicState {
 fn offsets_at(
     consumer: &BaseConsumer,
     topic: &str,
-    partitions: i32,
+    partitions: &[i32],
     asked: Offset,
     timeout: Duration,
 ) -> Result<Vec<Option<i64>>, Fault> {
     let during = "list offsets";
-    let plain = |error: KafkaError| Fault::plain(during, &error);
+    let plain = |error: KafkaError| fault::plain(during, &error);
     let mut list = TopicPartitionList::new();
-    for partition in 0..partitions {
+    for &partition in partitions {
         list.add_partition_offset(topic, partition, asked).map_err(plain)?;
     }
     let list = consumer.offsets_for_times(list, timeout).map_err(plain)?;

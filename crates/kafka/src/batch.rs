@@ -5,7 +5,7 @@
 //!
 //! - a [`FeedQueue`] holds its consumer alive, so the native client outlives the native queue;
 //! - a batch owns its messages and destroys each exactly once, in `Drop`, also when the callback panics;
-//! - a [`MessageRef`] borrows from the batch, so no byte of a message is read after it is destroyed.
+//! - a record is handed over as a borrow that ends with the callback, before its message is destroyed.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
@@ -17,75 +17,48 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka_sys as sys;
+use smallvec::SmallVec;
 
-use crate::fault::{Answer, Fault};
+use crate::fault;
+use cxwatch_runtime::ports::{Answer, Fault, Item, RecordRef};
 
-/// One record, borrowed from the client's memory for the length of a callback.
-#[derive(Clone, Copy)]
-pub struct MessageRef<'a> {
-    raw: &'a sys::rd_kafka_message_t,
+/// The headers of one record, on the stack as long as they are few.
+type Headers<'a> = SmallVec<[(&'a str, &'a [u8]); 12]>;
+
+/// The record's own timestamp in milliseconds since the epoch, if it has one.
+fn timestamp(raw: &sys::rd_kafka_message_t) -> Option<i64> {
+    let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: `raw` is a live message, `kind` a valid place to write to.
+    let time = unsafe { sys::rd_kafka_message_timestamp(raw, &mut kind) };
+    let known = kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    (known && time >= 0).then_some(time)
 }
 
-impl<'a> MessageRef<'a> {
-    /// The partition it lies in.
-    pub fn partition(&self) -> i32 {
-        self.raw.partition
+/// The headers in their order; a null value is an empty one, a name that is not UTF-8 is left out.
+fn headers(raw: &sys::rd_kafka_message_t) -> Headers<'_> {
+    let mut found = Headers::new();
+    let mut list = ptr::null_mut();
+    // SAFETY: `raw` is a live message; on success librdkafka writes a list that the message owns.
+    let error = unsafe { sys::rd_kafka_message_headers(raw, &mut list) };
+    if error != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return found;
     }
-
-    /// Its offset. The next position is at least one more; markers of transactions leave gaps.
-    pub fn offset(&self) -> i64 {
-        self.raw.offset
+    for index in 0.. {
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: `list` is the message's own; the out-pointers are valid; an index past the end is answered with an
+        // error.
+        let error = unsafe { sys::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut size) };
+        if error != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            break;
+        }
+        // SAFETY: on success `name` is a NUL-terminated string and `value` has `size` bytes (or is null), both owned
+        // by the message, which the result borrows from.
+        let (name, value) = unsafe { (CStr::from_ptr(name), bytes(value.cast(), size)) };
+        if let Ok(name) = name.to_str() {
+            found.push((name, value.unwrap_or_default()));
+        }
     }
-
-    /// The record's own timestamp in milliseconds since the epoch, if it has one.
-    pub fn timestamp_ms(&self) -> Option<i64> {
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: `raw` is a live message, `kind` a valid place to write to.
-        let time = unsafe { sys::rd_kafka_message_timestamp(self.raw, &mut kind) };
-        let known = kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        (known && time >= 0).then_some(time)
-    }
-
-    /// The key's bytes; `None` is a null key.
-    pub fn key(&self) -> Option<&'a [u8]> {
-        // SAFETY: librdkafka keeps `key_len` bytes at `key` until the message is destroyed, which is after 'a.
-        unsafe { bytes(self.raw.key.cast(), self.raw.key_len) }
-    }
-
-    /// The value's bytes; `None` is a null value (a deletion).
-    pub fn payload(&self) -> Option<&'a [u8]> {
-        // SAFETY: as for the key.
-        unsafe { bytes(self.raw.payload.cast(), self.raw.len) }
-    }
-
-    /// The headers in their order; a name that is not UTF-8 is left out.
-    pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
-        let mut headers = ptr::null_mut();
-        // SAFETY: `raw` is a live message; on success librdkafka writes a list that the message owns.
-        let found = unsafe { sys::rd_kafka_message_headers(self.raw, &mut headers) }
-            == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-        let raw = self.raw;
-        (0..)
-            .map_while(move |index| {
-                // The list lives as long as its message.
-                let _message = raw;
-                if !found {
-                    return None;
-                }
-                let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
-                // SAFETY: `headers` is the message's own list; the out-pointers are valid; an index past the end is
-                // answered with an error.
-                let error =
-                    unsafe { sys::rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut size) };
-                if error != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                    return None;
-                }
-                // SAFETY: on success `name` is a NUL-terminated string and `value` has `size` bytes (or is null),
-                // both owned by the message.
-                Some(unsafe { (CStr::from_ptr(name), bytes(value.cast(), size)) })
-            })
-            .filter_map(|(name, value)| Some((name.to_str().ok()?, value)))
-    }
+    found
 }
 
 /// # Safety
@@ -93,26 +66,6 @@ impl<'a> MessageRef<'a> {
 unsafe fn bytes<'a>(start: *const u8, length: usize) -> Option<&'a [u8]> {
     // SAFETY: by the caller's promise.
     (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start, length) })
-}
-
-/// What a queue hands over, in the order of each partition.
-pub enum Served<'a> {
-    /// A record.
-    Message(MessageRef<'a>),
-    /// The partition has been read to its end as this isolation level sees it.
-    Eof {
-        /// The partition.
-        partition: i32,
-        /// The offset that the next record will have at least; past transaction markers.
-        position: i64,
-    },
-    /// The partition cannot be read further.
-    Error {
-        /// The partition; -1 if the whole topic is meant.
-        partition: i32,
-        /// What to do about it.
-        fault: Fault,
-    },
 }
 
 /// A private queue to which any number of partitions are forwarded; nothing else ever arrives there, so not serving it
@@ -144,7 +97,7 @@ impl<C: ConsumerContext> FeedQueue<C> {
     pub(crate) fn forward(&self, topic: &str, partition: i32) -> Result<(), Fault> {
         let during = "forward partition";
         let topic = CString::new(topic)
-            .map_err(|_| Fault::config(during, "a topic's name contains a NUL character"))?;
+            .map_err(|_| fault::exit(during, "a topic's name contains a NUL character"))?;
         // SAFETY: the client is live, `topic` is NUL-terminated and outlives the call.
         let source = unsafe {
             sys::rd_kafka_queue_get_partition(self.consumer.client().native_ptr(), topic.as_ptr(), partition)
@@ -167,21 +120,21 @@ impl<C: ConsumerContext> FeedQueue<C> {
 
     /// Hands over up to `max` items. With a timeout it waits for the first one only: librdkafka itself would wait
     /// until the batch is full.
-    pub(crate) fn serve(&mut self, max: usize, timeout: Duration, mut each: impl FnMut(Served<'_>)) -> usize {
+    pub(crate) fn serve(&mut self, max: usize, timeout: Duration, each: &mut dyn FnMut(Item<'_>)) -> usize {
         let mut served = 0;
         if !timeout.is_zero() && max > 0 {
-            served += self.batch(1, timeout, &mut each);
+            served += self.batch(1, timeout, each);
             if served == 0 {
                 return 0;
             }
         }
         if max > served {
-            served += self.batch(max - served, Duration::ZERO, &mut each);
+            served += self.batch(max - served, Duration::ZERO, each);
         }
         served
     }
 
-    fn batch(&mut self, max: usize, timeout: Duration, each: &mut impl FnMut(Served<'_>)) -> usize {
+    fn batch(&mut self, max: usize, timeout: Duration, each: &mut dyn FnMut(Item<'_>)) -> usize {
         self.slots.clear();
         self.slots.resize(max, ptr::null_mut());
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
@@ -194,7 +147,7 @@ impl<C: ConsumerContext> FeedQueue<C> {
         let batch = Batch { messages: &mut self.slots[..count] };
         for message in batch.messages.iter() {
             // SAFETY: librdkafka filled the first `count` slots with live messages that are ours until destroyed.
-            each(served(unsafe { &**message }));
+            hand_over(unsafe { &**message }, each);
         }
         count
     }
@@ -222,21 +175,35 @@ impl Drop for Batch<'_> {
     }
 }
 
-fn served(raw: &sys::rd_kafka_message_t) -> Served<'_> {
+fn hand_over(raw: &sys::rd_kafka_message_t, each: &mut dyn FnMut(Item<'_>)) {
     use sys::rd_kafka_resp_err_t::{
         RD_KAFKA_RESP_ERR__PARTITION_EOF as EOF, RD_KAFKA_RESP_ERR_NO_ERROR as NONE,
     };
     if raw.err == NONE {
-        return Served::Message(MessageRef { raw });
+        each(Item::Record(RecordRef {
+            partition: raw.partition,
+            offset: raw.offset,
+            timestamp: timestamp(raw),
+            // SAFETY: librdkafka keeps `key_len` bytes at `key`, and `len` bytes at `payload`, until the message is
+            // destroyed; the record borrows from the message.
+            key: unsafe { bytes(raw.key.cast(), raw.key_len) },
+            // SAFETY: as above.
+            value: unsafe { bytes(raw.payload.cast(), raw.len) },
+            headers: &headers(raw),
+        }));
+    } else if raw.err == EOF {
+        each(Item::Eof { partition: raw.partition, position: raw.offset });
+    } else {
+        let code = RDKafkaErrorCode::from(raw.err);
+        // SAFETY: the message is live; the string belongs to it or is static, and is NUL-terminated.
+        let message = unsafe {
+            let text = sys::rd_kafka_message_errstr(raw);
+            if text.is_null() {
+                code.to_string()
+            } else {
+                CStr::from_ptr(text).to_string_lossy().into_owned()
+            }
+        };
+        each(Item::Error { partition: raw.partition, fault: fault::code("read partition", code, message) });
     }
-    if raw.err == EOF {
-        return Served::Eof { partition: raw.partition, position: raw.offset };
-    }
-    let code = RDKafkaErrorCode::from(raw.err);
-    // SAFETY: the message is live; the string belongs to it or is static, and is NUL-terminated.
-    let message = unsafe {
-        let text = sys::rd_kafka_message_errstr(raw);
-        if text.is_null() { code.to_string() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
-    };
-    Served::Error { partition: raw.partition, fault: Fault::code("read partition", code, message) }
 }

@@ -2,8 +2,8 @@
 //!
 //! Everything happens on the calling thread and inside the calls of this type. librdkafka asks for rebalances by an
 //! event and then waits until the assignment is confirmed, so [`FeedConsumer::poll`] can hand the rebalance to the
-//! caller's [`RebalanceHandler`] outside of any callback: a revoked task commits there, with the group's blessing, and
-//! only when the handler returns are the partitions given away.
+//! caller outside of any callback from C: a revoked task commits there, with the group's blessing, and only when the
+//! caller returns are the partitions given away.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,57 +16,31 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::batch::{FeedQueue, Served};
-use crate::fault::{Answer, Fault};
+use crate::batch::FeedQueue;
+use crate::fault;
 use crate::settings::{Properties, client_config};
-
-/// A partition of one of a consumer's feeds; `feed` counts in the order of the topics it was made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FeedPartition {
-    /// Index of the topic.
-    pub feed: usize,
-    /// Partition number.
-    pub partition: i32,
-}
-
-/// What a group remembers for a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// The next offset to read.
-    pub offset: i64,
-    /// The text committed with it; empty if none was.
-    pub metadata: String,
-}
-
-/// The answer to rebalances. Both calls run inside [`FeedConsumer::poll`] (or `leave`), on the same thread.
-pub trait RebalanceHandler {
-    /// These partitions are ours from now on. None delivers before [`FeedConsumer::start`] names its position, here
-    /// or later.
-    fn assigned(&mut self, consumer: &mut FeedConsumer, partitions: &[FeedPartition]);
-
-    /// These partitions go away when this call returns. With `lost` false they are still ours and a last transaction
-    /// may be committed; with `lost` true others may own them already, and all that is left is to forget them.
-    fn revoked(&mut self, consumer: &mut FeedConsumer, partitions: &[FeedPartition], lost: bool);
-}
+use cxwatch_runtime::ports::{
+    Answer, CommittedOffset, Fault, FeedPartition, Item, OnRebalance, Rebalance, Source,
+};
 
 /// Proof of group membership, to be taken fresh for every transaction: it carries the generation that fences zombies.
 pub struct GroupMetadata(pub(crate) rdkafka::consumer::ConsumerGroupMetadata);
 
-struct Rebalance {
+struct Noted {
     assign: bool,
     partitions: Vec<(String, i32)>,
 }
 
 /// Notes what librdkafka reports; never acts inside its calls.
 struct Context {
-    rebalances: Mutex<VecDeque<Rebalance>>,
+    rebalances: Mutex<VecDeque<Noted>>,
     /// Nobody polls with a handler any more: confirm everything at once.
     closing: AtomicBool,
     errors: AtomicU64,
 }
 
 impl Context {
-    fn rebalances(&self) -> std::sync::MutexGuard<'_, VecDeque<Rebalance>> {
+    fn rebalances(&self) -> std::sync::MutexGuard<'_, VecDeque<Noted>> {
         self.rebalances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -89,7 +63,7 @@ impl ConsumerContext for Context {
         }
         let partitions =
             list.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
-        self.rebalances().push_back(Rebalance { assign, partitions });
+        self.rebalances().push_back(Noted { assign, partitions });
     }
 
     fn commit_callback(&self, _: KafkaResult<()>, _: &TopicPartitionList) {}
@@ -135,6 +109,7 @@ pub struct FeedConsumer {
     feeds: Vec<Feed>,
     base: Arc<BaseConsumer<Context>>,
     assigned: Vec<FeedPartition>,
+    timeout: Duration,
 }
 
 impl FeedConsumer {
@@ -143,11 +118,11 @@ impl FeedConsumer {
     /// Forced: `range` assignment (the only one that keeps a partition number of all topics together), no automatic
     /// commits, `read_committed`, end-of-partition events, and no automatic reset: an offset that is gone is an error
     /// for an operator, never a silent jump.
-    pub fn subscribe(properties: &Properties, topics: &[String]) -> Result<Self, Fault> {
+    pub fn subscribe(properties: &Properties, topics: &[String], timeout: Duration) -> Result<Self, Fault> {
         let during = "subscribe to the feeds";
-        let consumer = Self::create(properties, topics)?;
+        let consumer = Self::create(properties, topics, timeout)?;
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        consumer.base.subscribe(&names).map_err(|error| Fault::plain(during, &error))?;
+        consumer.base.subscribe(&names).map_err(|error| fault::plain(during, &error))?;
         Ok(consumer)
     }
 
@@ -157,9 +132,10 @@ impl FeedConsumer {
         properties: &Properties,
         topics: &[String],
         from: &[(FeedPartition, i64)],
+        timeout: Duration,
     ) -> Result<Self, Fault> {
         let during = "assign partitions";
-        let mut consumer = Self::create(properties, topics)?;
+        let mut consumer = Self::create(properties, topics, timeout)?;
         let mut list = TopicPartitionList::with_capacity(from.len());
         for &(at, offset) in from {
             let feed = &mut consumer.feeds[at.feed];
@@ -167,15 +143,15 @@ impl FeedConsumer {
             feed.set_position(at.partition, Some(offset));
             add(during, &mut list, &feed.topic, at.partition, offset)?;
         }
-        consumer.base.assign(&list).map_err(|error| Fault::plain(during, &error))?;
+        consumer.base.assign(&list).map_err(|error| fault::plain(during, &error))?;
         consumer.assigned = from.iter().map(|&(at, _)| at).collect();
         Ok(consumer)
     }
 
-    fn create(properties: &Properties, topics: &[String]) -> Result<Self, Fault> {
+    fn create(properties: &Properties, topics: &[String], timeout: Duration) -> Result<Self, Fault> {
         let during = "create consumer";
         if !properties.contains_key("group.id") {
-            return Err(Fault::config(during, "group.id is not set"));
+            return Err(fault::exit(during, "group.id is not set"));
         }
         let new_protocol = properties
             .get("group.protocol")
@@ -204,7 +180,7 @@ impl FeedConsumer {
                 closing: AtomicBool::new(false),
                 errors: AtomicU64::new(0),
             })
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         let base = Arc::new(base);
         let feeds = topics
             .iter()
@@ -214,53 +190,25 @@ impl FeedConsumer {
                 positions: Vec::new(),
             })
             .collect();
-        Ok(Self { feeds, base, assigned: Vec::new() })
-    }
-
-    /// Lets the client live: heartbeats are answered, rebalances go to `handler`. To be called often, at least every
-    /// `max.poll.interval.ms`, whether or not records are wanted. Waits up to `timeout` if nothing is to be done.
-    /// A returned fault is one of the whole client; those of a partition come by [`serve`](Self::serve).
-    pub fn poll(&mut self, timeout: Duration, handler: &mut dyn RebalanceHandler) -> Result<(), Fault> {
-        let mut fault = None;
-        match self.base.poll(timeout) {
-            None => {}
-            Some(Err(error)) => fault = Some(Fault::plain("poll consumer", &error)),
-            Some(Ok(message)) => {
-                // It cannot be put back, so this consumer must not go on.
-                use rdkafka::Message;
-                return Err(Fault::new(
-                    Answer::CloseDirty,
-                    "poll consumer",
-                    "NotForwarded",
-                    format!(
-                        "record {} of {}/{} came outside of its feed's queue",
-                        message.offset(),
-                        message.topic(),
-                        message.partition()
-                    ),
-                ));
-            }
-        }
-        self.handle_rebalances(handler)?;
-        fault.map_or(Ok(()), Err)
+        Ok(Self { feeds, base, assigned: Vec::new(), timeout })
     }
 
     /// Hands over up to `max` items of one feed, in the order of each of its partitions; returns how many. Waits up to
     /// `timeout` for the first one. A feed that is not served keeps what was fetched for it, up to the client's
     /// `queued.*` bounds, and costs the others nothing.
-    pub fn serve(
+    pub fn serve_within(
         &mut self,
         feed: usize,
         max: usize,
         timeout: Duration,
-        mut each: impl FnMut(Served<'_>),
+        each: &mut dyn FnMut(Item<'_>),
     ) -> usize {
         let Feed { queue, positions, .. } = &mut self.feeds[feed];
-        queue.serve(max, timeout, |served| {
-            let moved = match &served {
-                Served::Message(message) => Some((message.partition(), message.offset() + 1)),
-                Served::Eof { partition, position } => Some((*partition, *position)),
-                Served::Error { .. } => None,
+        queue.serve(max, timeout, &mut |item| {
+            let moved = match &item {
+                Item::Record(record) => Some((record.partition, record.offset + 1)),
+                Item::Eof { partition, position } => Some((*partition, *position)),
+                Item::Error { .. } => None,
             };
             if let Some((partition, position)) = moved
                 && let Ok(index) = usize::try_from(partition)
@@ -268,52 +216,8 @@ impl FeedConsumer {
             {
                 *slot = Some(position);
             }
-            each(served);
+            each(item);
         })
-    }
-
-    /// Lets held partitions deliver, each from the given offset. Also for one that delivers already: what was fetched
-    /// and not served is thrown away.
-    pub fn start(&mut self, from: &[(FeedPartition, i64)], timeout: Duration) -> Result<(), Fault> {
-        let during = "start reading";
-        let deadline = Instant::now() + timeout;
-        let mut open = from.to_vec();
-        // A partition assigned a moment ago refuses to seek until its reading has begun.
-        while !open.is_empty() {
-            let mut list = TopicPartitionList::with_capacity(open.len());
-            for &(at, offset) in &open {
-                add(during, &mut list, &self.feeds[at.feed].topic, at.partition, offset)?;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let result = self
-                .base
-                .seek_partitions(list, left)
-                .map_err(|error| Fault::new(Answer::Retry, during, "SeekFailed", error.to_string()))?;
-            let mut refused = None;
-            open.retain(|&(at, _)| {
-                let topic = &self.feeds[at.feed].topic;
-                let error =
-                    result.find_partition(topic, at.partition).and_then(|element| element.error().err());
-                let again = error.is_some();
-                refused = error.or(refused.take());
-                again
-            });
-            if let Some(error) = refused {
-                let fault = Fault::plain(during, &error);
-                let passing = error.rdkafka_error_code() == Some(RDKafkaErrorCode::State)
-                    || fault.answer == Answer::Retry;
-                if !passing || Instant::now() >= deadline {
-                    return Err(fault);
-                }
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        let mut list = TopicPartitionList::with_capacity(from.len());
-        for &(at, offset) in from {
-            self.feeds[at.feed].set_position(at.partition, Some(offset));
-            list.add_partition(&self.feeds[at.feed].topic, at.partition);
-        }
-        self.base.resume(&list).map_err(|error| Fault::plain(during, &error))
     }
 
     /// Stops partitions from delivering until [`start`](Self::start); what was fetched is thrown away, so this is no
@@ -323,7 +227,7 @@ impl FeedConsumer {
         for at in partitions {
             list.add_partition(&self.feeds[at.feed].topic, at.partition);
         }
-        self.base.pause(&list).map_err(|error| Fault::plain("hold partitions", &error))
+        self.base.pause(&list).map_err(|error| fault::plain("hold partitions", &error))
     }
 
     /// The next offset that [`serve`](Self::serve) will hand over at the earliest; `None` before the start.
@@ -347,69 +251,22 @@ impl FeedConsumer {
         self.base.context().errors.load(Ordering::Relaxed)
     }
 
-    /// Proof of membership for a transaction.
-    pub fn group_metadata(&self) -> Result<GroupMetadata, Fault> {
-        self.base
-            .group_metadata()
-            .map(GroupMetadata)
-            .ok_or_else(|| Fault::config("take group metadata", "the consumer is in no group"))
-    }
-
-    /// What the group has committed for these partitions; `None` where nothing is. While a transaction with offsets of
-    /// this group is open the broker holds the answer back: the fault says `Retry`, and asking again until the
-    /// transaction has timed out waits it out.
-    pub fn committed(
-        &self,
-        partitions: &[FeedPartition],
-        timeout: Duration,
-    ) -> Result<Vec<Option<Committed>>, Fault> {
-        let during = "read committed offsets";
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for at in partitions {
-            list.add_partition(&self.feeds[at.feed].topic, at.partition);
-        }
-        let list =
-            self.base.committed_offsets(list, timeout).map_err(|error| Fault::plain(during, &error))?;
-        partitions
-            .iter()
-            .map(|at| {
-                let Some(element) = list.find_partition(&self.feeds[at.feed].topic, at.partition) else {
-                    return Ok(None);
-                };
-                element.error().map_err(|error| Fault::plain(during, &error))?;
-                Ok(match element.offset() {
-                    Offset::Offset(offset) => {
-                        Some(Committed { offset, metadata: element.metadata().to_owned() })
-                    }
-                    _ => None,
-                })
-            })
-            .collect()
-    }
-
-    /// Leaves the group in peace: what is assigned is revoked through `handler` first, while it can still commit.
-    pub fn leave(mut self, timeout: Duration, handler: &mut dyn RebalanceHandler) -> Result<(), Fault> {
-        let deadline = Instant::now() + timeout;
-        self.base.unsubscribe();
-        while !self.assigned.is_empty() && Instant::now() < deadline {
-            self.poll(Duration::from_millis(20), handler)?;
-        }
-        Ok(())
-    }
-
-    fn handle_rebalances(&mut self, handler: &mut dyn RebalanceHandler) -> Result<(), Fault> {
+    fn handle_rebalances(&mut self, on: &mut OnRebalance<'_, Self>) -> Result<(), Fault> {
         loop {
             let next = self.base.context().rebalances().pop_front();
             let Some(rebalance) = next else { return Ok(()) };
             let partitions = self.known(&rebalance.partitions);
             if rebalance.assign {
                 self.take(&partitions)?;
-                handler.assigned(self, &partitions);
-            } else {
-                let lost = self.base.assignment_lost();
-                handler.revoked(self, &partitions, lost);
-                self.give_up(&partitions)?;
+                on(self, Rebalance::Assigned(&partitions));
+                continue;
             }
+            if self.base.assignment_lost() {
+                on(self, Rebalance::Lost(&partitions));
+            } else {
+                on(self, Rebalance::Revoked(&partitions));
+            }
+            self.give_up(&partitions)?;
         }
     }
 
@@ -460,6 +317,124 @@ impl FeedConsumer {
     }
 }
 
+/// A returned fault of `poll` is one of the whole client; those of a partition come by `serve`. `poll` must be called
+/// at least every `max.poll.interval.ms`, whether or not records are wanted.
+impl Source for FeedConsumer {
+    type Group = GroupMetadata;
+
+    fn poll(&mut self, timeout: Duration, on: &mut OnRebalance<'_, Self>) -> Result<(), Fault> {
+        let mut fault = None;
+        match self.base.poll(timeout) {
+            None => {}
+            Some(Err(error)) => fault = Some(fault::plain("poll consumer", &error)),
+            Some(Ok(message)) => {
+                // It cannot be put back, so this consumer must not go on.
+                use rdkafka::Message;
+                return Err(Fault::new(
+                    Answer::CloseDirty,
+                    "poll consumer",
+                    "NotForwarded",
+                    format!(
+                        "record {} of {}/{} came outside of its feed's queue",
+                        message.offset(),
+                        message.topic(),
+                        message.partition()
+                    ),
+                ));
+            }
+        }
+        self.handle_rebalances(on)?;
+        fault.map_or(Ok(()), Err)
+    }
+
+    fn serve(&mut self, feed: usize, max: usize, each: &mut dyn FnMut(Item<'_>)) -> usize {
+        self.serve_within(feed, max, Duration::ZERO, each)
+    }
+
+    fn start(&mut self, from: &[(FeedPartition, i64)]) -> Result<(), Fault> {
+        let during = "start reading";
+        let deadline = Instant::now() + self.timeout;
+        let mut open = from.to_vec();
+        // A partition assigned a moment ago refuses to seek until its reading has begun.
+        while !open.is_empty() {
+            let mut list = TopicPartitionList::with_capacity(open.len());
+            for &(at, offset) in &open {
+                add(during, &mut list, &self.feeds[at.feed].topic, at.partition, offset)?;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let result = self
+                .base
+                .seek_partitions(list, left)
+                .map_err(|error| Fault::new(Answer::Retry, during, "SeekFailed", error.to_string()))?;
+            let mut refused = None;
+            open.retain(|&(at, _)| {
+                let topic = &self.feeds[at.feed].topic;
+                let error =
+                    result.find_partition(topic, at.partition).and_then(|element| element.error().err());
+                let again = error.is_some();
+                refused = error.or(refused.take());
+                again
+            });
+            if let Some(error) = refused {
+                let fault = fault::plain(during, &error);
+                let passing = error.rdkafka_error_code() == Some(RDKafkaErrorCode::State)
+                    || fault.answer == Answer::Retry;
+                if !passing || Instant::now() >= deadline {
+                    return Err(fault);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let mut list = TopicPartitionList::with_capacity(from.len());
+        for &(at, offset) in from {
+            self.feeds[at.feed].set_position(at.partition, Some(offset));
+            list.add_partition(&self.feeds[at.feed].topic, at.partition);
+        }
+        self.base.resume(&list).map_err(|error| fault::plain(during, &error))
+    }
+
+    fn group(&self) -> Result<GroupMetadata, Fault> {
+        self.base
+            .group_metadata()
+            .map(GroupMetadata)
+            .ok_or_else(|| fault::exit("take group metadata", "the consumer is in no group"))
+    }
+
+    fn committed(&mut self, partitions: &[FeedPartition]) -> Result<Vec<Option<CommittedOffset>>, Fault> {
+        let during = "read committed offsets";
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            list.add_partition(&self.feeds[at.feed].topic, at.partition);
+        }
+        let list =
+            self.base.committed_offsets(list, self.timeout).map_err(|error| fault::plain(during, &error))?;
+        partitions
+            .iter()
+            .map(|at| {
+                let Some(element) = list.find_partition(&self.feeds[at.feed].topic, at.partition) else {
+                    return Ok(None);
+                };
+                element.error().map_err(|error| fault::plain(during, &error))?;
+                Ok(match element.offset() {
+                    Offset::Offset(offset) => {
+                        Some(CommittedOffset { offset, metadata: element.metadata().to_owned() })
+                    }
+                    _ => None,
+                })
+            })
+            .collect()
+    }
+
+    fn leave(&mut self, on: &mut OnRebalance<'_, Self>) -> Result<(), Fault> {
+        let deadline = Instant::now() + self.timeout;
+        self.base.unsubscribe();
+        while !self.assigned.is_empty() && Instant::now() < deadline {
+            self.poll(Duration::from_millis(20), on)?;
+        }
+        Ok(())
+    }
+}
+
 impl Drop for FeedConsumer {
     fn drop(&mut self) {
         // The client polls itself until it has left the group; a rebalance that it meets there, or that waits here
@@ -479,5 +454,5 @@ fn add(
     offset: i64,
 ) -> Result<(), Fault> {
     list.add_partition_offset(topic, partition, Offset::Offset(offset))
-        .map_err(|error| Fault::plain(during, &error))
+        .map_err(|error| fault::plain(during, &error))
 }

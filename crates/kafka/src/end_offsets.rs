@@ -11,18 +11,9 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::fault::Fault;
+use crate::fault;
 use crate::settings::{Properties, client_config};
-
-/// The answer to one query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndOffsets {
-    /// When the question was sent, by the clock given to [`EndOffsetsWatch::spawn`]: whatever had reached the broker by
-    /// then lies below these ends.
-    pub sent_at_ms: i64,
-    /// The high watermark of every partition that answered: (topic by its index, partition, next offset).
-    pub ends: Vec<(usize, i32, i64)>,
-}
+use cxwatch_runtime::ports::{EndOffsets, Ends, Fault};
 
 #[derive(Default)]
 struct State {
@@ -66,20 +57,24 @@ impl EndOffsetsWatch {
         let thread = std::thread::Builder::new()
             .name("end-offsets".to_owned())
             .spawn(move || run(&consumer, &topics, every, &clock, &inner))
-            .map_err(|error| Fault::config("watch end offsets", error.to_string()))?;
+            .map_err(|error| fault::exit("watch end offsets", error.to_string()))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// The latest answer. An answer grows old while the broker is silent: it proves nothing beyond its `sent_at_ms`.
+    /// The latest answer. An answer grows old while the broker is silent: it proves nothing beyond its `sent_at`.
     pub fn latest(&self) -> Option<Arc<EndOffsets>> {
         self.shared.lock().latest.clone()
     }
 
-    /// Waits up to `timeout` for an answer that is not older than `sent_at_ms`.
-    pub fn wait_for(&self, sent_at_ms: i64, timeout: Duration) -> Option<Arc<EndOffsets>> {
+    /// A view for a stream thread. It stays at the last answer when the watch ends.
+    pub fn view(&self) -> EndsView {
+        EndsView(Arc::clone(&self.shared))
+    }
+
+    /// Waits up to `timeout` for an answer that is not older than `sent_at`.
+    pub fn wait_for(&self, sent_at: i64, timeout: Duration) -> Option<Arc<EndOffsets>> {
         let state = self.shared.lock();
-        let old =
-            |state: &mut State| state.latest.as_ref().is_none_or(|latest| latest.sent_at_ms < sent_at_ms);
+        let old = |state: &mut State| state.latest.as_ref().is_none_or(|latest| latest.sent_at < sent_at);
         let (state, waited) = self
             .shared
             .changed
@@ -92,6 +87,16 @@ impl EndOffsetsWatch {
     pub fn health(&self) -> (u64, u64, Option<Fault>) {
         let state = self.shared.lock();
         (state.answers, state.failures, state.last_fault.clone())
+    }
+}
+
+/// One stream thread's view of the watch.
+#[derive(Clone)]
+pub struct EndsView(Arc<Shared>);
+
+impl Ends for EndsView {
+    fn latest(&mut self) -> Option<Arc<EndOffsets>> {
+        self.0.lock().latest.clone()
     }
 }
 
@@ -129,7 +134,7 @@ pub(crate) fn client(
         &[("isolation.level", isolation), ("allow.auto.create.topics", "false")],
     )?
     .create()
-    .map_err(|error| Fault::plain(during, &error))
+    .map_err(|error| fault::plain(during, &error))
 }
 
 fn run(
@@ -142,12 +147,12 @@ fn run(
     // A query must be able to fail before the next is long due, and still survive a slow broker.
     let patience = every.max(Duration::from_millis(500)) * 4;
     while !shared.lock().stop {
-        let sent_at_ms = clock();
+        let sent_at = clock();
         let answer = ask(consumer, topics, patience);
         let mut state = shared.lock();
         match answer {
             Ok(ends) => {
-                state.latest = Some(Arc::new(EndOffsets { sent_at_ms, ends }));
+                state.latest = Some(Arc::new(EndOffsets { sent_at, ends }));
                 state.answers += 1;
                 state.last_fault = None;
                 shared.changed.notify_all();
@@ -172,10 +177,10 @@ fn ask(
     for (topic, partitions) in topics {
         for partition in 0..*partitions {
             list.add_partition_offset(topic, partition, Offset::End)
-                .map_err(|error| Fault::plain(during, &error))?;
+                .map_err(|error| fault::plain(during, &error))?;
         }
     }
-    let list = consumer.offsets_for_times(list, timeout).map_err(|error| Fault::plain(during, &error))?;
+    let list = consumer.offsets_for_times(list, timeout).map_err(|error| fault::plain(during, &error))?;
     // The elements come back in the order asked for; looking each up by name would be quadratic.
     let asked = topics
         .iter()

@@ -7,9 +7,10 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::admin::Admin;
 use crate::block_on::block_on;
-use crate::fault::{Answer, Fault};
-use crate::producer::OffsetCommit;
+use crate::fault;
+use crate::producer::TopicOffset;
 use crate::settings::client_config;
+use cxwatch_runtime::ports::{Answer, Fault};
 
 /// A group of the classic protocol, as its coordinator describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Admin {
             .native()
             .inner()
             .fetch_group_list(Some(group), self.timeout())
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         let Some(found) = list.groups().iter().find(|info| info.name() == group) else {
             return Ok(None);
         };
@@ -81,14 +82,14 @@ impl Admin {
         let list = self
             .outsider(group)?
             .committed_offsets(list, self.timeout())
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         partitions
             .iter()
             .map(|(topic, partition)| {
                 let Some(element) = list.find_partition(topic, *partition) else {
                     return Ok(None);
                 };
-                element.error().map_err(|error| Fault::plain(during, &error))?;
+                element.error().map_err(|error| fault::plain(during, &error))?;
                 Ok(match element.offset() {
                     Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
                     _ => None,
@@ -99,27 +100,27 @@ impl Admin {
 
     /// Sets a group's offsets. Only for a group without members; with members the coordinator refuses, and the fault
     /// says `Config`: stop them first.
-    pub fn alter_group_offsets(&self, group: &str, offsets: &[OffsetCommit]) -> Result<(), Fault> {
+    pub fn alter_group_offsets(&self, group: &str, offsets: &[TopicOffset]) -> Result<(), Fault> {
         let during = "alter group offsets";
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for commit in offsets {
             let mut element = list.add_partition(&commit.topic, commit.partition);
             element
                 .set_offset(Offset::Offset(commit.offset))
-                .map_err(|error| Fault::plain(during, &error))?;
+                .map_err(|error| fault::plain(during, &error))?;
             element.set_metadata(&commit.metadata);
         }
         self.outsider(group)?.commit(&list, CommitMode::Sync).map_err(|error| {
             match error.rdkafka_error_code() {
                 Some(code @ (RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::IllegalGeneration)) => {
                     Fault::new(
-                        Answer::Config,
+                        Answer::Exit,
                         during,
                         format!("{code:?}"),
                         format!("group {group} has members; stop them first"),
                     )
                 }
-                _ => Fault::plain(during, &error),
+                _ => fault::plain(during, &error),
             }
         })
     }
@@ -129,16 +130,16 @@ impl Admin {
         let during = "delete group";
         let options = AdminOptions::new().request_timeout(Some(self.timeout()));
         let results = block_on(self.native().delete_groups(&[group], &options))
-            .map_err(|error| Fault::plain(during, &error))?;
+            .map_err(|error| fault::plain(during, &error))?;
         match results.into_iter().next() {
             Some(Err((_, RDKafkaErrorCode::GroupIdNotFound))) => Ok(false),
             Some(Err((name, RDKafkaErrorCode::NonEmptyGroup))) => Err(Fault::new(
-                Answer::Config,
+                Answer::Exit,
                 during,
                 "NonEmptyGroup",
                 format!("group {name} has members; stop them first"),
             )),
-            Some(Err((name, code))) => Err(Fault::code(during, code, format!("{name}: {code}"))),
+            Some(Err((name, code))) => Err(fault::code(during, code, format!("{name}: {code}"))),
             _ => Ok(true),
         }
     }
@@ -150,7 +151,7 @@ impl Admin {
             [("group.id", group), ("enable.auto.commit", "false"), ("isolation.level", "read_committed")];
         client_config(during, self.properties(), &[], &forced)?
             .create()
-            .map_err(|error| Fault::plain(during, &error))
+            .map_err(|error| fault::plain(during, &error))
     }
 }
 

@@ -4,33 +4,11 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 
-use crate::batch::Served;
-use crate::consumer::{FeedConsumer, FeedPartition, RebalanceHandler};
+use crate::consumer::FeedConsumer;
 use crate::end_offsets::uncommitted_client;
-use crate::fault::{Answer, Fault};
+use crate::fault;
 use crate::settings::Properties;
-
-/// A record of the journal, by value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalRecord {
-    /// Its offset.
-    pub offset: i64,
-    /// Its key.
-    pub key: Option<Vec<u8>>,
-    /// Its value; `None` is a deletion.
-    pub value: Option<Vec<u8>>,
-    /// Its timestamp in milliseconds since the epoch.
-    pub timestamp_ms: Option<i64>,
-}
-
-/// Where the journal's partition starts and where a read has to reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JournalBounds {
-    /// The first offset that still exists.
-    pub start: i64,
-    /// The high watermark, open transactions included.
-    pub end: i64,
-}
+use cxwatch_runtime::ports::{Answer, Fault, FeedPartition, Item, JournalBounds, RecordRef, Source};
 
 /// Asks for the bounds as `read_uncommitted` sees them.
 pub fn journal_bounds(
@@ -43,7 +21,7 @@ pub fn journal_bounds(
     uncommitted_client(during, properties)?
         .fetch_watermarks(topic, partition, timeout)
         .map(|(start, end)| JournalBounds { start, end })
-        .map_err(|error| Fault::plain(during, &error))
+        .map_err(|error| fault::plain(during, &error))
 }
 
 /// Reads committed records from `from` (or from the first that exists, if that is later) until the position has
@@ -59,7 +37,7 @@ pub fn read_journal(
     partition: i32,
     from: i64,
     timeout: Duration,
-    mut each: impl FnMut(JournalRecord),
+    each: &mut dyn FnMut(RecordRef<'_>),
 ) -> Result<JournalBounds, Fault> {
     let bounds = journal_bounds(properties, topic, partition, timeout)?;
     let from = from.max(bounds.start);
@@ -67,25 +45,21 @@ pub fn read_journal(
         return Ok(bounds);
     }
     let at = FeedPartition { feed: 0, partition };
-    let mut consumer = FeedConsumer::assign(properties, &[topic.to_owned()], &[(at, from)])?;
+    let mut consumer = FeedConsumer::assign(properties, &[topic.to_owned()], &[(at, from)], timeout)?;
     let mut position = from;
     let mut fault = None;
     let mut deadline = Instant::now() + timeout;
     while position < bounds.end {
-        consumer.poll(Duration::ZERO, &mut NoGroup)?;
+        // A reader with assigned partitions is never rebalanced.
+        consumer.poll(Duration::ZERO, &mut |_, _| {})?;
         let before = position;
-        consumer.serve(0, 1_000, Duration::from_millis(50), |served| match served {
-            Served::Message(message) => {
-                position = position.max(message.offset() + 1);
-                each(JournalRecord {
-                    offset: message.offset(),
-                    key: message.key().map(<[u8]>::to_vec),
-                    value: message.payload().map(<[u8]>::to_vec),
-                    timestamp_ms: message.timestamp_ms(),
-                });
+        consumer.serve_within(0, 1_000, Duration::from_millis(50), &mut |item| match item {
+            Item::Record(record) => {
+                position = position.max(record.offset + 1);
+                each(record);
             }
-            Served::Eof { position: reached, .. } => position = position.max(reached),
-            Served::Error { fault: error, .. } => fault = Some(error),
+            Item::Eof { position: reached, .. } => position = position.max(reached),
+            Item::Error { fault: error, .. } => fault = Some(error),
         });
         if let Some(fault) = fault.take().filter(|fault| fault.answer != Answer::Retry) {
             return Err(fault);
@@ -105,12 +79,4 @@ pub fn read_journal(
         }
     }
     Ok(bounds)
-}
-
-/// A reader with assigned partitions is never rebalanced.
-struct NoGroup;
-
-impl RebalanceHandler for NoGroup {
-    fn assigned(&mut self, _: &mut FeedConsumer, _: &[FeedPartition]) {}
-    fn revoked(&mut self, _: &mut FeedConsumer, _: &[FeedPartition], _: bool) {}
 }

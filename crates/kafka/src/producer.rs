@@ -11,15 +11,16 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, Pur
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::consumer::GroupMetadata;
-use crate::fault::{Answer, Fault};
+use crate::fault;
 use crate::settings::{Properties, client_config};
+use cxwatch_runtime::ports::{Answer, Fault};
 
 /// How long one `poll` waits for the network at most. Short, because the client's own steps are 100 ms.
 const STEP: Duration = Duration::from_millis(1);
 
 /// A record to be sent.
 #[derive(Debug, Clone, Copy)]
-pub struct Outgoing<'a> {
+pub struct Record<'a> {
     /// Topic.
     pub topic: &'a str,
     /// Partition number; always chosen by us, so that a task's output lies where its input lies.
@@ -29,14 +30,14 @@ pub struct Outgoing<'a> {
     /// Value; `None` is a null value.
     pub value: Option<&'a [u8]>,
     /// Headers in their order.
-    pub headers: &'a [(&'a str, &'a [u8])],
+    pub headers: &'a [(String, Vec<u8>)],
     /// Timestamp in milliseconds since the epoch; the client's clock if `None`.
     pub timestamp_ms: Option<i64>,
 }
 
 /// A position to be committed with a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OffsetCommit {
+pub struct TopicOffset {
     /// Topic.
     pub topic: String,
     /// Partition number.
@@ -49,7 +50,7 @@ pub struct OffsetCommit {
 
 /// A transaction that has committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitDone {
+pub struct Commit {
     /// How long it took, from the call on.
     pub took: Duration,
     /// The connection broke or the commit took longer than a request may: the client may have sent the end of this
@@ -129,7 +130,7 @@ impl TransactionalProducer {
             .and_then(|ms| ms.parse().ok())
             .map_or(Duration::from_secs(10), Duration::from_millis);
         let base: BaseProducer<Context> =
-            config.create_with_context(Context::default()).map_err(|error| Fault::plain(during, &error))?;
+            config.create_with_context(Context::default()).map_err(|error| fault::plain(during, &error))?;
         let producer = Self { base, request_timeout, timeout };
         producer.init()?;
         Ok(producer)
@@ -144,7 +145,7 @@ impl TransactionalProducer {
             match self.base.init_transactions(left) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
-                    let fault = Fault::transactional(during, &error);
+                    let fault = fault::transactional(during, &error);
                     if fault.answer != Answer::Retry || Instant::now() >= deadline {
                         return Err(fault);
                     }
@@ -157,11 +158,11 @@ impl TransactionalProducer {
     /// Opens a transaction. Nothing is sent for it yet.
     pub fn begin(&mut self) -> Result<(), Fault> {
         *self.base.context().undelivered() = None;
-        self.base.begin_transaction().map_err(|error| Fault::transactional("begin transaction", &error))
+        self.base.begin_transaction().map_err(|error| fault::transactional("begin transaction", &error))
     }
 
     /// Adds a record to the open transaction. Waits if the client's queue is full.
-    pub fn send(&mut self, record: &Outgoing<'_>) -> Result<(), Fault> {
+    pub fn send(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         let during = "send record";
         let deadline = Instant::now() + self.timeout;
         loop {
@@ -172,10 +173,12 @@ impl TransactionalProducer {
             outgoing.timestamp = record.timestamp_ms;
             if !record.headers.is_empty() {
                 let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-                outgoing.headers =
-                    Some(record.headers.iter().fold(headers, |list, (key, value)| {
-                        list.insert(Header { key, value: Some(*value) })
-                    }));
+                outgoing.headers = Some(
+                    record
+                        .headers
+                        .iter()
+                        .fold(headers, |list, (key, value)| list.insert(Header { key, value: Some(value) })),
+                );
             }
             let Err((error, _)) = self.base.send(outgoing) else {
                 return Ok(());
@@ -193,7 +196,7 @@ impl TransactionalProducer {
         if let Some((code, message)) = self.base.client().fatal_error() {
             return Fault::new(Answer::CloseDirty, during, format!("{code:?}"), message);
         }
-        let mut fault = Fault::plain(during, error);
+        let mut fault = fault::plain(during, error);
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::State) {
             fault.answer = Answer::Abort;
         }
@@ -202,14 +205,14 @@ impl TransactionalProducer {
 
     /// Adds input positions to the open transaction. `group` proves that we are still the member that owns them; the
     /// broker refuses those of an older generation.
-    pub fn send_offsets(&mut self, offsets: &[OffsetCommit], group: &GroupMetadata) -> Result<(), Fault> {
+    pub fn send_offsets(&mut self, offsets: &[TopicOffset], group: &GroupMetadata) -> Result<(), Fault> {
         let during = "send offsets to transaction";
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for commit in offsets {
             let mut element = list.add_partition(&commit.topic, commit.partition);
             element
                 .set_offset(Offset::Offset(commit.offset))
-                .map_err(|error| Fault::plain(during, &error))?;
+                .map_err(|error| fault::plain(during, &error))?;
             element.set_metadata(&commit.metadata);
         }
         let deadline = Instant::now() + self.timeout;
@@ -218,7 +221,7 @@ impl TransactionalProducer {
             match self.base.send_offsets_to_transaction(&list, &group.0, left) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
-                    let fault = Fault::transactional(during, &error);
+                    let fault = fault::transactional(during, &error);
                     if fault.answer != Answer::Retry || Instant::now() >= deadline {
                         return Err(fault);
                     }
@@ -231,7 +234,7 @@ impl TransactionalProducer {
     /// Commits the open transaction. [`Answer::Ambiguous`]: it may have committed; call this again, or drop the
     /// producer and look at the journal's end. [`Answer::Abort`]: it has not; call [`abort`](Self::abort), then send
     /// the same content again.
-    pub fn commit(&mut self) -> Result<CommitDone, Fault> {
+    pub fn commit(&mut self) -> Result<Commit, Fault> {
         let during = "commit transaction";
         let start = Instant::now();
         let deadline = start + self.timeout;
@@ -252,7 +255,7 @@ impl TransactionalProducer {
         }
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         if let Err(error) = self.base.commit_transaction(left) {
-            let mut fault = Fault::transactional(during, &error);
+            let mut fault = fault::transactional(during, &error);
             if fault.answer == Answer::Retry {
                 fault.answer = Answer::Ambiguous;
             }
@@ -263,7 +266,7 @@ impl TransactionalProducer {
         self.base.poll(Duration::ZERO);
         let took = start.elapsed();
         let disconnected = self.base.context().disconnected.load(Ordering::Relaxed);
-        Ok(CommitDone { took, renew: disconnected || took > self.request_timeout })
+        Ok(Commit { took, renew: disconnected || took > self.request_timeout })
     }
 
     /// Ends the open transaction without effect. Never to be called after an ambiguous commit.
@@ -287,7 +290,7 @@ impl TransactionalProducer {
             }
         }
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        self.base.abort_transaction(left).map_err(|error| Fault::transactional(during, &error))
+        self.base.abort_transaction(left).map_err(|error| fault::transactional(during, &error))
     }
 
     /// Serves the client while there is nothing to send, so that a fatal error shows: another producer with the same

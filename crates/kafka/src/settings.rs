@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::fault::Fault;
+use crate::fault;
+use cxwatch_runtime::ports::Fault;
 
 /// Properties of the client library as the operator wrote them (`bootstrap.servers`, `security.protocol`, ...).
 /// Names and values are librdkafka's.
@@ -27,13 +28,13 @@ pub(crate) fn client_config(
         })
         .collect();
     if !contradicted.is_empty() {
-        return Err(Fault::config(
+        return Err(fault::exit(
             during,
             format!("these client properties cannot be chosen, remove them: {}", contradicted.join(", ")),
         ));
     }
     if !user.contains_key("bootstrap.servers") {
-        return Err(Fault::config(during, "bootstrap.servers is not set"));
+        return Err(fault::exit(during, "bootstrap.servers is not set"));
     }
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
@@ -52,7 +53,7 @@ pub(crate) fn client_config(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Answer;
+    use cxwatch_runtime::ports::Answer;
 
     fn properties(list: &[(&str, &str)]) -> Properties {
         list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -86,7 +87,7 @@ mod tests {
         ]);
         let forced = [("enable.auto.commit", "false"), ("isolation.level", "read_committed")];
         let fault = client_config("create consumer", &user, &[], &forced).expect_err("two are wrong");
-        assert_eq!(fault.answer, Answer::Config);
+        assert_eq!(fault.answer, Answer::Exit);
         assert!(fault.message.contains("enable.auto.commit=true (always false)"));
         assert!(fault.message.contains("isolation.level=read_uncommitted (always read_committed)"));
     }

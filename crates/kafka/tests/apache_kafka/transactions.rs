@@ -1,23 +1,21 @@
 //! Transactions, the journal's end and the proof of being caught up, against Apache Kafka.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
-use cxwatch_kafka::Answer;
+use crate::support::kafka_server::KafkaServer;
+use crate::support::*;
 use cxwatch_kafka::admin::{Admin, OffsetOf};
 use cxwatch_kafka::consumer::FeedConsumer;
 use cxwatch_kafka::end_offsets::EndOffsetsWatch;
-use cxwatch_kafka::journal_reader::{JournalBounds, journal_bounds, read_journal};
-use cxwatch_kafka::producer::{OffsetCommit, TransactionalProducer};
-use support::kafka_server::KafkaServer;
-use support::*;
+use cxwatch_kafka::journal_reader::{journal_bounds, read_journal};
+use cxwatch_kafka::producer::{TopicOffset, TransactionalProducer};
+use cxwatch_runtime::ports::{Answer, JournalBounds, Source};
 
 fn values(bootstrap: &str, topic: &str) -> Vec<String> {
     let reader = properties(bootstrap, &[("group.id", "reader")]);
     let mut values = Vec::new();
-    read_journal(&reader, topic, 0, 0, PATIENCE, |record| {
-        values.push(String::from_utf8(record.value.expect("a value")).expect("text"));
+    read_journal(&reader, topic, 0, 0, PATIENCE, &mut |record| {
+        values.push(String::from_utf8(record.value.expect("a value").to_vec()).expect("text"));
     })
     .expect("the journal is read");
     values
@@ -87,18 +85,18 @@ fn offsets_of_a_member_that_is_no_longer_one_are_refused() {
             kafka.bootstrap(),
             &[("group.id", group.as_str()), ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "200")],
         );
-        FeedConsumer::subscribe(&properties, std::slice::from_ref(&web)).expect("member")
+        FeedConsumer::subscribe(&properties, std::slice::from_ref(&web), PATIENCE).expect("member")
     };
     let mut first = member();
     let mut handler = FromZero::default();
     poll_until(&mut first, &mut handler, "assignment", |first| !first.assigned().is_empty());
-    let old = first.group_metadata().expect("member");
-    first.leave(PATIENCE, &mut handler).expect("leave");
+    let old = first.group().expect("member");
+    first.leave(&mut |c, r| handler.handle(c, r)).expect("leave");
     let mut second = member();
     poll_until(&mut second, &mut handler, "the heir", |second| !second.assigned().is_empty());
 
     let mut zombie = producer(kafka.bootstrap(), &unique("tx"));
-    let offsets = [OffsetCommit { topic: web.clone(), partition: 0, offset: 7, metadata: "seq=1".into() }];
+    let offsets = [TopicOffset { topic: web.clone(), partition: 0, offset: 7, metadata: "seq=1".into() }];
     zombie.begin().expect("begin");
     send(&mut zombie, &journal, 0, "zombie");
     let fault = zombie
@@ -109,12 +107,12 @@ fn offsets_of_a_member_that_is_no_longer_one_are_refused() {
     zombie.abort().expect("abort");
 
     // The same producer works for a member of today.
-    let new = second.group_metadata().expect("member");
+    let new = second.group().expect("member");
     zombie.begin().expect("begin");
     send(&mut zombie, &journal, 0, "heir");
     zombie.send_offsets(&offsets, &new).expect("offsets");
     zombie.commit().expect("commit");
-    let committed = second.committed(&[at(0, 0)], PATIENCE).expect("committed");
+    let committed = second.committed(&[at(0, 0)]).expect("committed");
     assert_eq!(committed[0].as_ref().map(|c| (c.offset, c.metadata.as_str())), Some((7, "seq=1")));
     assert_eq!(values(kafka.bootstrap(), &journal), ["heir"]);
 }
@@ -124,17 +122,18 @@ fn committed_offsets_wait_for_an_open_transaction() {
     let Some(kafka) = KafkaServer::shared() else { return };
     let web = topic(kafka.bootstrap(), "web", 1);
     let properties = properties(kafka.bootstrap(), &[("group.id", &unique("group"))]);
-    let mut member = FeedConsumer::subscribe(&properties, std::slice::from_ref(&web)).expect("member");
+    let mut member = FeedConsumer::subscribe(&properties, std::slice::from_ref(&web), Duration::from_secs(2))
+        .expect("member");
     poll_until(&mut member, &mut FromZero::default(), "assignment", |member| !member.assigned().is_empty());
     let mut producer = producer(kafka.bootstrap(), &unique("tx"));
-    let offsets = [OffsetCommit { topic: web, partition: 0, offset: 3, metadata: String::new() }];
+    let offsets = [TopicOffset { topic: web, partition: 0, offset: 3, metadata: String::new() }];
     producer.begin().expect("begin");
-    let group = member.group_metadata().expect("member");
+    let group = member.group().expect("member");
     producer.send_offsets(&offsets, &group).expect("offsets");
-    let fault = member.committed(&[at(0, 0)], Duration::from_millis(500)).expect_err("undecided");
+    let fault = member.committed(&[at(0, 0)]).expect_err("undecided");
     assert_eq!(fault.answer, Answer::Retry, "{fault}");
     producer.commit().expect("commit");
-    let committed = member.committed(&[at(0, 0)], PATIENCE).expect("decided");
+    let committed = member.committed(&[at(0, 0)]).expect("decided");
     assert_eq!(committed[0].as_ref().map(|committed| committed.offset), Some(3));
 }
 
@@ -161,10 +160,10 @@ fn the_high_watermark_shows_what_an_open_transaction_hides_and_the_journal_waits
     let watch = EndOffsetsWatch::spawn(&common, vec![(journal.clone(), 2)], Duration::from_millis(10), tick)
         .expect("watch");
     let answer = watch.wait_for(102, PATIENCE).expect("answers");
-    assert!(answer.sent_at_ms >= 102);
+    assert!(answer.sent_at >= 102);
     assert_eq!(answer.ends, [(0, 0, 3), (0, 1, 0)]);
 
-    let fault = read_journal(&common, &journal, 0, 0, Duration::from_millis(300), |_| {})
+    let fault = read_journal(&common, &journal, 0, 0, Duration::from_millis(300), &mut |_| {})
         .expect_err("the end is undecided");
     assert_eq!((fault.answer, fault.code.as_str()), (Answer::Retry, "OperationTimedOut"));
     std::thread::scope(|scope| {

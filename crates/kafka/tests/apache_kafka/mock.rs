@@ -1,12 +1,8 @@
 //! The in-process mock cluster carries a group and a writer.
 
-#![allow(dead_code)]
-
-mod support;
-
+use crate::support::*;
 use cxwatch_kafka::consumer::FeedConsumer;
 use cxwatch_kafka::mock::MockCluster;
-use support::*;
 
 #[test]
 fn a_member_reads_what_a_producer_wrote() {
@@ -19,7 +15,7 @@ fn a_member_reads_what_a_producer_wrote() {
     write(&mut writer, "web", 1, &["a"]);
     write(&mut writer, "social", 1, &["b"]);
     let settings = properties(&cluster.bootstrap(), &[("group.id", "g"), ("session.timeout.ms", "6000")]);
-    let mut consumer = FeedConsumer::subscribe(&settings, &topics).expect("member");
+    let mut consumer = FeedConsumer::subscribe(&settings, &topics, PATIENCE).expect("member");
     let mut handler = FromZero::default();
     let (mut web, mut social) = (Vec::new(), Vec::new());
     poll_until(&mut consumer, &mut handler, "both records", |consumer| {

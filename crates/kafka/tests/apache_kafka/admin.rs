@@ -1,16 +1,14 @@
 //! Topics, offsets and groups, against Apache Kafka.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use cxwatch_kafka::Answer;
+use crate::support::kafka_server::KafkaServer;
+use crate::support::*;
 use cxwatch_kafka::admin::{Admin, OffsetOf, TopicSpec, TopicState};
 use cxwatch_kafka::consumer::FeedConsumer;
-use cxwatch_kafka::producer::{OffsetCommit, Outgoing};
-use support::kafka_server::KafkaServer;
-use support::*;
+use cxwatch_kafka::producer::{Record, TopicOffset};
+use cxwatch_runtime::ports::{Answer, Source};
 
 fn spec(name: &str, partitions: i32, settings: &[(&str, &str)]) -> TopicSpec {
     TopicSpec {
@@ -45,7 +43,7 @@ fn a_topic_is_made_once_and_compared_ever_after() {
     assert_eq!(own.keys().collect::<Vec<_>>(), ["cleanup.policy", "retention.ms"]);
     let fault =
         admin.ensure_topic(&spec(&unique("bad"), 1, &[("retention.ms", "soon")])).expect_err("no number");
-    assert_eq!((fault.answer, fault.code.as_str()), (Answer::Config, "InvalidConfig"));
+    assert_eq!((fault.answer, fault.code.as_str()), (Answer::Exit, "InvalidConfig"));
     assert!(admin.delete_topic(&name).expect("answer"));
     assert!(!admin.delete_topic(&unique("never")).expect("answer"));
 }
@@ -58,7 +56,7 @@ fn records_are_deleted_and_offsets_found_by_time() {
     let mut producer = producer(kafka.bootstrap(), &unique("tx"));
     producer.begin().expect("begin");
     for index in 0..10 {
-        let record = Outgoing {
+        let record = Record {
             topic: &name,
             partition: 1,
             key: None,
@@ -84,7 +82,7 @@ fn records_are_deleted_and_offsets_found_by_time() {
     let compacted = unique("customers");
     admin.ensure_topic(&spec(&compacted, 1, &[("cleanup.policy", "compact")])).expect("made");
     let fault = admin.delete_records(&compacted, 0, 0).expect_err("refused");
-    assert_eq!((fault.answer, fault.code.as_str()), (Answer::Config, "PolicyViolation"));
+    assert_eq!((fault.answer, fault.code.as_str()), (Answer::Exit, "PolicyViolation"));
 }
 
 #[test]
@@ -95,7 +93,8 @@ fn a_group_is_described_while_it_lives_and_reset_when_it_rests() {
     let group = unique("group");
     assert_eq!(admin.describe_group(&group).expect("answer"), None);
     let settings = properties(kafka.bootstrap(), &[("group.id", group.as_str()), ("client.id", "thread-0")]);
-    let mut member = FeedConsumer::subscribe(&settings, std::slice::from_ref(&web)).expect("member");
+    let mut member =
+        FeedConsumer::subscribe(&settings, std::slice::from_ref(&web), PATIENCE).expect("member");
     let mut handler = FromZero::default();
     poll_until(&mut member, &mut handler, "assignment", |member| member.assigned().len() == 2);
     let there = admin.describe_group(&group).expect("answer").expect("exists");
@@ -104,13 +103,13 @@ fn a_group_is_described_while_it_lives_and_reset_when_it_rests() {
     assert_eq!(there.members[0].client_id, "thread-0");
     assert_eq!(there.members[0].partitions, [(web.clone(), 0), (web.clone(), 1)]);
 
-    let reset = [OffsetCommit { topic: web.clone(), partition: 1, offset: 5, metadata: "seq=9".into() }];
+    let reset = [TopicOffset { topic: web.clone(), partition: 1, offset: 5, metadata: "seq=9".into() }];
     let fault = admin.alter_group_offsets(&group, &reset).expect_err("it has members");
-    assert_eq!(fault.answer, Answer::Config, "{fault}");
+    assert_eq!(fault.answer, Answer::Exit, "{fault}");
     let fault = admin.delete_group(&group).expect_err("it has members");
-    assert_eq!((fault.answer, fault.code.as_str()), (Answer::Config, "NonEmptyGroup"));
+    assert_eq!((fault.answer, fault.code.as_str()), (Answer::Exit, "NonEmptyGroup"));
 
-    member.leave(PATIENCE, &mut handler).expect("leave");
+    member.leave(&mut |c, r| handler.handle(c, r)).expect("leave");
     admin.alter_group_offsets(&group, &reset).expect("reset");
     let offsets = admin.group_offsets(&group, &[(web.clone(), 0), (web.clone(), 1)]).expect("offsets");
     assert_eq!(offsets, [None, Some((5, "seq=9".to_owned()))]);

@@ -1,6 +1,7 @@
 //! What the tests against Apache Kafka share.
-#![allow(dead_code, unreachable_pub, missing_docs)]
 
+// The same file as in the integration package, without depending on all that it depends on.
+#[allow(dead_code, reason = "not every test stops a broker in order")]
 #[path = "../../../../tests/src/kafka_server.rs"]
 pub mod kafka_server;
 
@@ -8,10 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cxwatch_kafka::Properties;
-use cxwatch_kafka::Served;
 use cxwatch_kafka::admin::{Admin, TopicSpec};
-use cxwatch_kafka::consumer::{FeedConsumer, FeedPartition, RebalanceHandler};
-use cxwatch_kafka::producer::{Outgoing, TransactionalProducer};
+use cxwatch_kafka::consumer::FeedConsumer;
+use cxwatch_kafka::producer::{Record, TransactionalProducer};
+use cxwatch_runtime::ports::{FeedPartition, Item, Rebalance, Source};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -50,7 +51,7 @@ pub fn producer(bootstrap: &str, id: &str) -> TransactionalProducer {
 
 pub fn send(producer: &mut TransactionalProducer, topic: &str, partition: i32, value: &str) {
     producer
-        .send(&Outgoing {
+        .send(&Record {
             topic,
             partition,
             key: Some(b"k"),
@@ -81,22 +82,35 @@ pub struct FromZero {
     pub revoked: Vec<(FeedPartition, bool)>,
 }
 
-impl RebalanceHandler for FromZero {
-    fn assigned(&mut self, consumer: &mut FeedConsumer, partitions: &[FeedPartition]) {
-        let from: Vec<_> = partitions.iter().map(|at| (*at, 0)).collect();
-        consumer.start(&from, PATIENCE).expect("assigned partitions start");
-        self.assigned.extend_from_slice(partitions);
+impl FromZero {
+    pub fn on(&mut self, consumer: &mut FeedConsumer, rebalance: Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assigned(partitions) => {
+                let from: Vec<_> = partitions.iter().map(|at| (*at, 0)).collect();
+                consumer.start(&from).expect("assigned partitions start");
+                self.assigned.extend_from_slice(partitions);
+            }
+            Rebalance::Revoked(partitions) => self.revoked.extend(partitions.iter().map(|at| (*at, false))),
+            Rebalance::Lost(partitions) => self.revoked.extend(partitions.iter().map(|at| (*at, true))),
+        }
     }
+}
 
-    fn revoked(&mut self, _: &mut FeedConsumer, partitions: &[FeedPartition], lost: bool) {
-        self.revoked.extend(partitions.iter().map(|at| (*at, lost)));
+/// What acts on a rebalance in a test.
+pub trait Handler {
+    fn handle(&mut self, consumer: &mut FeedConsumer, rebalance: Rebalance<'_>);
+}
+
+impl Handler for FromZero {
+    fn handle(&mut self, consumer: &mut FeedConsumer, rebalance: Rebalance<'_>) {
+        self.on(consumer, rebalance);
     }
 }
 
 /// Polls until the condition holds.
 pub fn poll_until(
     consumer: &mut FeedConsumer,
-    handler: &mut dyn RebalanceHandler,
+    handler: &mut dyn Handler,
     what: &str,
     mut done: impl FnMut(&mut FeedConsumer) -> bool,
 ) {
@@ -104,22 +118,23 @@ pub fn poll_until(
     while !done(consumer) {
         assert!(Instant::now() < deadline, "gave up waiting: {what}");
         // Lost connections are news, not failures, for a client that starts before it is connected.
-        let _ = consumer.poll(Duration::from_millis(10), handler);
+        let _ = consumer
+            .poll(Duration::from_millis(10), &mut |consumer, rebalance| handler.handle(consumer, rebalance));
     }
 }
 
 /// Everything that one feed serves now, as text: `partition@offset value`, `partition eof position`.
 pub fn served(consumer: &mut FeedConsumer, feed: usize, log: &mut Vec<String>) {
-    consumer.serve(feed, 100, Duration::from_millis(10), |served| {
-        log.push(match served {
-            Served::Message(message) => format!(
+    consumer.serve_within(feed, 100, Duration::from_millis(10), &mut |item| {
+        log.push(match item {
+            Item::Record(record) => format!(
                 "{}@{} {}",
-                message.partition(),
-                message.offset(),
-                String::from_utf8_lossy(message.payload().unwrap_or(b"-"))
+                record.partition,
+                record.offset,
+                String::from_utf8_lossy(record.value.unwrap_or(b"-"))
             ),
-            Served::Eof { partition, position } => format!("{partition} eof {position}"),
-            Served::Error { partition, fault } => {
+            Item::Eof { partition, position } => format!("{partition} eof {position}"),
+            Item::Error { partition, fault } => {
                 format!("{partition} error {} {:?}", fault.code, fault.answer)
             }
         });

@@ -1,19 +1,17 @@
 //! The consumer against Apache Kafka.
 
-mod support;
-
-use cxwatch_kafka::consumer::{Committed, FeedConsumer, FeedPartition, RebalanceHandler};
-use cxwatch_kafka::producer::{OffsetCommit, Outgoing, TransactionalProducer};
-use cxwatch_kafka::{Answer, Served};
-use support::kafka_server::KafkaServer;
-use support::*;
+use crate::support::kafka_server::KafkaServer;
+use crate::support::*;
+use cxwatch_kafka::consumer::FeedConsumer;
+use cxwatch_kafka::producer::{Record, TopicOffset, TransactionalProducer};
+use cxwatch_runtime::ports::{Answer, CommittedOffset, Item, Rebalance, Source};
 
 fn member(bootstrap: &str, group: &str, topics: &[String]) -> FeedConsumer {
     let properties = properties(
         bootstrap,
         &[("group.id", group), ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "200")],
     );
-    FeedConsumer::subscribe(&properties, topics).expect("member")
+    FeedConsumer::subscribe(&properties, topics, PATIENCE).expect("member")
 }
 
 #[test]
@@ -63,16 +61,16 @@ fn a_record_comes_with_key_headers_and_timestamp() {
     let web = topic(kafka.bootstrap(), "web", 1);
     let mut producer = producer(kafka.bootstrap(), &unique("tx"));
     producer.begin().expect("begin");
-    let record = Outgoing {
+    let record = Record {
         topic: &web,
         partition: 0,
         key: Some(b"c1"),
         value: Some(b"{}"),
-        headers: &[("ce_type", b"web.page.viewed"), ("empty", b"")],
+        headers: &[("ce_type".to_owned(), b"web.page.viewed".to_vec()), ("empty".to_owned(), Vec::new())],
         timestamp_ms: Some(1_700_000_000_123),
     };
     producer.send(&record).expect("sent");
-    let tombstone = Outgoing { value: None, key: None, headers: &[], ..record };
+    let tombstone = Record { value: None, key: None, headers: &[], ..record };
     producer.send(&tombstone).expect("sent");
     producer.commit().expect("commit");
 
@@ -81,30 +79,22 @@ fn a_record_comes_with_key_headers_and_timestamp() {
         &properties(kafka.bootstrap(), &[("group.id", "reader")]),
         &[web],
         &[(at(0, 0), 0)],
+        PATIENCE,
     )
     .expect("reader");
     poll_until(&mut consumer, &mut FromZero::default(), "two records", |consumer| {
-        consumer.serve(0, 10, std::time::Duration::from_millis(10), |served| {
-            if let Served::Message(message) = served {
-                let headers: Vec<_> = message
-                    .headers()
-                    .map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)))
-                    .collect();
-                seen.push((
-                    message.key().map(<[u8]>::to_vec),
-                    message.payload().map(<[u8]>::to_vec),
-                    headers,
-                    message.timestamp_ms(),
-                ));
+        consumer.serve_within(0, 10, std::time::Duration::from_millis(10), &mut |item| {
+            if let Item::Record(record) = item {
+                let headers: Vec<_> =
+                    record.headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
+                let (key, value) = (record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec));
+                seen.push((key, value, headers, record.timestamp));
             }
         });
         seen.len() >= 2
     });
     let time = Some(1_700_000_000_123);
-    let headers = vec![
-        ("ce_type".to_owned(), Some(b"web.page.viewed".to_vec())),
-        ("empty".to_owned(), Some(Vec::new())),
-    ];
+    let headers = vec![("ce_type".to_owned(), b"web.page.viewed".to_vec()), ("empty".to_owned(), Vec::new())];
     assert_eq!(seen[0], (Some(b"c1".to_vec()), Some(b"{}".to_vec()), headers, time));
     assert_eq!(seen[1], (None, None, Vec::new(), time));
 }
@@ -115,27 +105,24 @@ struct CommitsOnRevoke {
     inner: FromZero,
 }
 
-impl RebalanceHandler for CommitsOnRevoke {
-    fn assigned(&mut self, consumer: &mut FeedConsumer, partitions: &[FeedPartition]) {
-        self.inner.assigned(consumer, partitions);
-    }
-
-    fn revoked(&mut self, consumer: &mut FeedConsumer, partitions: &[FeedPartition], lost: bool) {
-        assert!(!lost, "a peaceful rebalance");
-        let offsets: Vec<_> = partitions
-            .iter()
-            .map(|at| OffsetCommit {
-                topic: consumer.topic(at.feed).to_owned(),
-                partition: at.partition,
-                offset: 41 + i64::from(at.partition),
-                metadata: format!("seq={}", at.partition),
-            })
-            .collect();
-        let group = consumer.group_metadata().expect("still a member");
-        self.producer.begin().expect("begin");
-        self.producer.send_offsets(&offsets, &group).expect("offsets are taken");
-        self.producer.commit().expect("a commit inside the revocation");
-        self.inner.revoked(consumer, partitions, lost);
+impl Handler for CommitsOnRevoke {
+    fn handle(&mut self, consumer: &mut FeedConsumer, rebalance: Rebalance<'_>) {
+        if let Rebalance::Revoked(partitions) = rebalance {
+            let offsets: Vec<_> = partitions
+                .iter()
+                .map(|at| TopicOffset {
+                    topic: consumer.topic(at.feed).to_owned(),
+                    partition: at.partition,
+                    offset: 41 + i64::from(at.partition),
+                    metadata: format!("seq={}", at.partition),
+                })
+                .collect();
+            let group = consumer.group().expect("still a member");
+            self.producer.begin().expect("begin");
+            self.producer.send_offsets(&offsets, &group).expect("offsets are taken");
+            self.producer.commit().expect("a commit inside the revocation");
+        }
+        self.inner.handle(consumer, rebalance);
     }
 }
 
@@ -152,7 +139,7 @@ fn a_task_commits_while_it_is_revoked_and_the_next_owner_sees_it() {
     let mut second = member(kafka.bootstrap(), &group, &topics);
     let mut other = FromZero::default();
     poll_until(&mut first, &mut handler, "a half each", |first| {
-        let _ = second.poll(std::time::Duration::from_millis(10), &mut other);
+        let _ = second.poll(std::time::Duration::from_millis(10), &mut |c, r| other.handle(c, r));
         first.assigned().len() == 2 && second.assigned().len() == 2
     });
     assert_eq!(handler.inner.revoked.len(), 4, "the classic protocol takes all back first");
@@ -165,10 +152,9 @@ fn a_task_commits_while_it_is_revoked_and_the_next_owner_sees_it() {
     assert_ne!(ours[0], theirs[0]);
 
     let partition = theirs[0];
-    let committed =
-        second.committed(&[at(0, partition), at(1, partition)], PATIENCE).expect("committed offsets");
+    let committed = second.committed(&[at(0, partition), at(1, partition)]).expect("committed offsets");
     let expected =
-        Some(Committed { offset: 41 + i64::from(partition), metadata: format!("seq={partition}") });
+        Some(CommittedOffset { offset: 41 + i64::from(partition), metadata: format!("seq={partition}") });
     assert_eq!(committed, [expected.clone(), expected]);
 
     // What was assigned twice still delivers through its feed's queue.
@@ -177,13 +163,13 @@ fn a_task_commits_while_it_is_revoked_and_the_next_owner_sees_it() {
     write(&mut writer, &topics[1], partition, &["again"]);
     let mut log = Vec::new();
     poll_until(&mut first, &mut handler, "the record after a rebalance", |first| {
-        let _ = second.poll(std::time::Duration::ZERO, &mut other);
+        let _ = second.poll(std::time::Duration::ZERO, &mut |c, r| other.handle(c, r));
         served(first, 1, &mut log);
         log.contains(&format!("{partition}@0 again"))
     });
 
     // Leaving revokes too.
-    first.leave(PATIENCE, &mut handler).expect("leave");
+    first.leave(&mut |c, r| handler.handle(c, r)).expect("leave");
     assert_eq!(handler.inner.revoked.len(), 6);
     poll_until(&mut second, &mut other, "all of it", |second| second.assigned().len() == 4);
 }
@@ -198,6 +184,7 @@ fn an_offset_that_is_gone_is_an_error_for_an_operator() {
         &properties(kafka.bootstrap(), &[("group.id", "reader")]),
         std::slice::from_ref(&web),
         &[(at(0, 0), 1_000)],
+        PATIENCE,
     )
     .expect("reader");
     let mut log = Vec::new();
@@ -205,7 +192,7 @@ fn an_offset_that_is_gone_is_an_error_for_an_operator() {
         served(consumer, 0, &mut log);
         !log.is_empty()
     });
-    assert_eq!(log, ["0 error AutoOffsetReset Config"]);
+    assert_eq!(log, ["0 error AutoOffsetReset Exit"]);
 }
 
 #[test]
@@ -218,6 +205,7 @@ fn a_position_after_the_end_survives_hold_and_start() {
         &properties(kafka.bootstrap(), &[("group.id", "reader")]),
         std::slice::from_ref(&web),
         &[(at(0, 0), 0)],
+        PATIENCE,
     )
     .expect("reader");
     let mut none = FromZero::default();
@@ -230,7 +218,7 @@ fn a_position_after_the_end_survives_hold_and_start() {
     consumer.hold(&[at(0, 0)]).expect("hold");
     write(&mut writer, &web, 0, &["b"]);
     let position = consumer.position(at(0, 0)).expect("known");
-    consumer.start(&[(at(0, 0), position)], PATIENCE).expect("start");
+    consumer.start(&[(at(0, 0), position)]).expect("start");
     poll_until(&mut consumer, &mut none, "what came meanwhile", |consumer| {
         served(consumer, 0, &mut log);
         log.len() >= 4
@@ -242,7 +230,39 @@ fn a_position_after_the_end_survives_hold_and_start() {
 fn a_forced_property_is_refused_by_name() {
     let user =
         properties("127.0.0.1:1", &[("group.id", "g"), ("partition.assignment.strategy", "roundrobin")]);
-    let Err(fault) = FeedConsumer::subscribe(&user, &[]) else { panic!("it must be refused") };
-    assert_eq!(fault.answer, Answer::Config);
+    let Err(fault) = FeedConsumer::subscribe(&user, &[], PATIENCE) else { panic!("it must be refused") };
+    assert_eq!(fault.answer, Answer::Exit);
     assert!(fault.message.contains("partition.assignment.strategy=roundrobin"));
+}
+
+#[test]
+fn the_new_group_protocol_keeps_feeds_together_and_moves_only_what_must_move() {
+    let Some(kafka) = KafkaServer::shared() else { return };
+    let topics = [topic(kafka.bootstrap(), "web", 2), topic(kafka.bootstrap(), "social", 2)];
+    let group = unique("group");
+    let settings = properties(kafka.bootstrap(), &[("group.id", &group), ("group.protocol", "consumer")]);
+    let mut first = FeedConsumer::subscribe(&settings, &topics, PATIENCE).expect("member");
+    let mut handler = FromZero::default();
+    poll_until(&mut first, &mut handler, "all four", |first| first.assigned().len() == 4);
+    let mut second = FeedConsumer::subscribe(&settings, &topics, PATIENCE).expect("member");
+    let mut other = FromZero::default();
+    poll_until(&mut first, &mut handler, "a half each", |first| {
+        let _ = second.poll(std::time::Duration::from_millis(10), &mut |c, r| other.handle(c, r));
+        first.assigned().len() == 2 && second.assigned().len() == 2
+    });
+    let numbers: Vec<i32> = first.assigned().iter().map(|at| at.partition).collect();
+    assert_eq!(numbers[0], numbers[1], "the same partition number of both feeds");
+    assert_eq!(handler.revoked.len(), 2, "what stays is not taken away");
+
+    let mut writer = producer(kafka.bootstrap(), &unique("tx"));
+    write(&mut writer, &topics[0], numbers[0], &["stays"]);
+    let moved = second.assigned()[0].partition;
+    write(&mut writer, &topics[0], moved, &["moves"]);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    poll_until(&mut first, &mut handler, "a record each", |first| {
+        let _ = second.poll(std::time::Duration::ZERO, &mut |c, r| other.handle(c, r));
+        served(first, 0, &mut ours);
+        served(&mut second, 0, &mut theirs);
+        ours.contains(&format!("{}@0 stays", numbers[0])) && theirs.contains(&format!("{moved}@0 moves"))
+    });
 }
