@@ -214,6 +214,7 @@ impl Calendar {
         let mut date = Date::constant(year, 1, 1);
         while date.year() == year {
             let hours = self.hours_on(date);
+            let before_day = computed.openings.len();
             for (from, before) in hours {
                 let (opens, closes) = (self.instant(date, *from), self.instant(date, *before));
                 if opens < closes {
@@ -221,8 +222,9 @@ impl Calendar {
                     computed.open_ms += closes - opens;
                 }
             }
-            if let Some((_, last)) = hours.last() {
-                computed.closes.push(self.instant(date, *last));
+            // A day that a zone skips is none.
+            if let Some((_, closes, _)) = computed.openings[before_day..].last() {
+                computed.closes.push(*closes);
             }
             date = date.tomorrow().expect("the last year is far from the end of the calendar");
         }

@@ -8,9 +8,13 @@ pub mod calendar;
 mod canon;
 mod compile;
 pub mod compiled;
+pub mod diff;
 pub mod mapping;
+pub mod schema;
 pub mod yaml;
 
 pub use calendar::Calendar;
 pub use compile::{compile, compile_with};
 pub use compiled::*;
+pub use diff::diff;
+pub use schema::rulebook_schema;

@@ -140,7 +140,7 @@ fn absence<'s>(builder: &mut Builder<'s>, map: &Map<'s>) -> Option<Shape<'s>> {
         let possible = (10..=990).contains(&permille);
         if !possible {
             reader
-                .error(node.place, format!("`{}` is no share for a warning", node.what()))
+                .error(node.place, format!("{} is no share for a warning", node.what()))
                 .expected("from `1%` to `99%`");
         }
         possible.then_some(permille)

@@ -17,13 +17,13 @@ mod table;
 mod types;
 
 use crate::canon;
-use crate::yaml::{Map, Name, Node, Problem, Reader, parse};
+use crate::yaml::{Body, Entry, Map, Name, Node, Problem, Reader, parse};
 use crate::{Cond, FeedIx, Rulebook};
 use compact_str::CompactString;
 use cxwatch_event::Catalogue;
 use scope::{Head, Scope};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// More rules do not have numbers.
@@ -68,11 +68,17 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
     };
     let calendars = top.get("calendars").map(|node| calendars::read(reader, node)).unwrap_or_default();
     let rules = top.need("rules").map(|node| reader.list(node)).unwrap_or_default();
+    if let (Some(node), true) = (top.get("rules"), rules.len() > RULES_MAX) {
+        reader.error(node.place, format!("{} rules", rules.len())).expected(format!("at most {RULES_MAX}"));
+        return None;
+    }
     let actions_node = top.get("actions");
+    let (heads, by_id) = heads(reader, rules);
     let mut scope = Scope {
         reader,
         catalogue: &catalogue,
-        heads: heads(reader, rules),
+        heads,
+        by_id,
         calendars,
         actions: Default::default(),
         used_calendars: RefCell::default(),
@@ -84,10 +90,6 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
     let declared = declared.as_ref().map(Map::entries).unwrap_or_default();
     scope.actions = declared.iter().map(|e| (e.key.text.as_str().into(), None)).collect();
     scope.actions.extend(actions.iter().map(|action| (action.id.clone(), action.value.clone())));
-    if let (Some(node), true) = (top.get("rules"), rules.len() > RULES_MAX) {
-        reader.error(node.place, format!("{} rules", rules.len())).expected(format!("at most {RULES_MAX}"));
-        return None;
-    }
     top.done();
 
     let drafts: Vec<_> = (0..scope.heads.len()).map(|at| rule::read(&scope, at)).collect();
@@ -123,14 +125,14 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
     Some(book)
 }
 
-fn top_entries<'n>(tree: &'n Node, key: &str) -> &'n [crate::yaml::Entry] {
+fn top_entries<'n>(tree: &'n Node, key: &str) -> &'n [Entry] {
     match tree.entry(key).map(|node| &node.body) {
-        Some(crate::yaml::Body::Map(entries)) => entries,
+        Some(Body::Map(entries)) => entries,
         _ => &[],
     }
 }
 
-fn warn_of_unused(scope: &Scope<'_>, actions: &[crate::yaml::Entry], calendars: &[crate::yaml::Entry]) {
+fn warn_of_unused(scope: &Scope<'_>, actions: &[Entry], calendars: &[Entry]) {
     let (used_actions, used_calendars) = (scope.used_actions.borrow(), scope.used_calendars.borrow());
     let sections = [
         (actions, &*used_actions, "action", "rule"),
@@ -145,29 +147,37 @@ fn warn_of_unused(scope: &Scope<'_>, actions: &[crate::yaml::Entry], calendars: 
 }
 
 /// Reads of every rule what others may know of it.
-fn heads<'a>(reader: &Reader, rules: &'a [Node]) -> Vec<Head<'a>> {
+fn heads<'a>(reader: &Reader, rules: &'a [Node]) -> (Vec<Head<'a>>, BTreeMap<CompactString, usize>) {
     let mut heads: Vec<Head<'a>> = Vec::new();
+    let mut by_id: BTreeMap<CompactString, usize> = BTreeMap::new();
     for node in rules {
         let Some(map) = reader.map(node, "a rule") else { continue };
         let id_node = map.need("id");
-        let id = id_node.and_then(|node| id(reader, node, "a rule")).unwrap_or_default();
+        let name =
+            CompactString::from(id_node.and_then(|node| id(reader, node, "a rule")).unwrap_or_default());
         let place = id_node.map_or(node.place, |node| node.place);
-        if let Some(first) = heads.iter().find(|h| h.id == id && !id.is_empty()) {
-            let line = first.place.line;
+        if let Some(first) = by_id.get(&name) {
+            let line = heads[*first].place.line;
             reader
-                .error(place, format!("there is a rule `{id}` already, in line {line}"))
+                .error(place, format!("there is a rule `{name}` already, in line {line}"))
                 .expected("an id of its own");
+        } else if !name.is_empty() {
+            by_id.insert(name.clone(), heads.len());
         }
-        let measures = node.entry("measure").and_then(|m| match &m.body {
-            crate::yaml::Body::Map(entries) => Some(entries.iter().map(|e| &e.key).collect::<Vec<&Name>>()),
-            _ => None,
-        });
-        let mut measures = measures.unwrap_or_default();
+        let mut measures: Vec<&Name> = node.entry("measure").map(names).unwrap_or_default();
         measures.sort_by(|a, b| a.text.cmp(&b.text));
         let per = node.entry("per").and_then(Node::scalar);
-        heads.push(Head { id: id.into(), place, node, per, measures });
+        heads.push(Head { id: name, place, node, per, measures });
     }
-    heads
+    (heads, by_id)
+}
+
+/// The keys of a map.
+fn names(node: &Node) -> Vec<&Name> {
+    match &node.body {
+        Body::Map(entries) => entries.iter().map(|entry| &entry.key).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// An id: lower-case letters, digits and `-`.

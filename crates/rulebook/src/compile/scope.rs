@@ -32,6 +32,8 @@ pub(super) struct Scope<'a> {
     pub(super) reader: &'a Reader,
     pub(super) catalogue: &'a Catalogue,
     pub(super) heads: Vec<Head<'a>>,
+    /// Rules by their ids.
+    pub(super) by_id: BTreeMap<CompactString, usize>,
     pub(super) calendars: Vec<Calendar>,
     pub(super) actions: BTreeMap<CompactString, Option<CompactString>>,
     pub(super) used_calendars: RefCell<BTreeSet<CompactString>>,
@@ -207,7 +209,7 @@ impl<'a> Scope<'a> {
 
     fn unknown_type(&self, text: &str, place: Place) {
         let names = || self.catalogue.types().filter(|(_, t)| t.feed.is_some()).map(|(_, t)| t.name.as_str());
-        if self.heads.iter().any(|h| h.id == text) {
+        if self.by_id.contains_key(text) {
             let problem = self.reader.error(place, format!("`{text}` is a rule, not an event type"));
             problem.suggest(format!("rule:{text}"));
         } else if text.contains('*') {
@@ -233,7 +235,7 @@ impl<'a> Scope<'a> {
             Some(id) => (id, Level::Warning),
             None => (text, Level::Breach),
         };
-        let Some(of) = self.heads.iter().position(|h| h.id == id) else {
+        let Some(of) = self.by_id.get(id).copied() else {
             let problem = self.reader.error(node.place, format!("there is no rule `{id}`"));
             match nearest(id, self.heads.iter().map(|h| h.id.as_str())) {
                 Some(name) if level == Level::Warning => problem.suggest(format!("rule:{name}.warning")),

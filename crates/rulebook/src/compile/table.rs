@@ -58,7 +58,7 @@ impl Scope<'_> {
                     self.reader.error(by.place, format!("`{text}` is a time: no table can list its values"));
                     return None;
                 }
-                cases.iter().for_each(|(name, _)| drop(self.case(name, holds)));
+                cases.iter().for_each(|(name, _)| self.check_case(name, holds));
             }
         }
         (sound && !rest.is_empty()).then_some(Values {
@@ -85,21 +85,17 @@ impl Scope<'_> {
         Table { by, cases, default: values.default }
     }
 
-    fn case(&self, name: &Name, holds: Holds<'_>) -> Option<Value> {
-        let value = typed(&name.text, holds);
-        match (&value, holds) {
+    fn check_case(&self, name: &Name, holds: Holds<'_>) {
+        match (typed(&name.text, holds), holds) {
             (None, _) => {
                 let message = format!("`{}` is no value of the field in `by`", name.text);
                 self.reader.error(name.place, message).expected(holds.name());
             }
             (Some(_), Holds::Text(one_of)) => {
-                if !known_word(self.reader, &name.text, name.place, one_of) {
-                    return None;
-                }
+                known_word(self.reader, &name.text, name.place, one_of);
             }
             _ => {}
         }
-        value
     }
 }
 

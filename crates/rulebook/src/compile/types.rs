@@ -49,6 +49,9 @@ fn one(reader: &Reader, builtin: &Catalogue, entry: &Entry) -> Option<TypeSpec> 
         reader
             .error(place, format!("`{name}` cannot be the name of an event type"))
             .expected("a name like `store.visit.ended`: words of lower-case letters, digits, `_` and `-`, joined by points");
+        if known.is_some() {
+            return None;
+        }
     }
     let map = reader.map(&entry.value, "an event type")?;
     let about = map.get("about").and_then(|node| reader.text(node)).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::Reader;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
+use std::collections::BTreeMap;
 
 /// A larger file is refused, in bytes.
 const SIZE_MAX_BYTES: usize = 4 << 20;
@@ -107,6 +108,8 @@ struct Open {
     body: Body,
     /// The key that waits for its value: its text (`None` if it was refused) and place.
     key: Option<Option<Name>>,
+    /// The lines of the keys so far.
+    seen: BTreeMap<String, usize>,
     broken: bool,
 }
 
@@ -151,11 +154,11 @@ pub fn parse(source: &str, reader: &Reader) -> Option<Node> {
     builder.root
 }
 
-/// What people trip over most.
+/// What people trip over most. The parser may notice a line late.
 fn syntax_hint(source: &str, place: Place) -> Option<String> {
-    let line = source.lines().nth(place.line.saturating_sub(1))?;
-    let indent = &line[..line.len() - line.trim_start().len()];
-    indent.contains('\t').then(|| "spaces instead of the tab that indents this line".to_owned())
+    let mut near = source.lines().skip(place.line.saturating_sub(1)).take(2);
+    let tab = near.any(|line| line[..line.len() - line.trim_start().len()].contains('\t'));
+    tab.then(|| "spaces instead of the tab that indents a line here".to_owned())
 }
 
 fn place_of(span: &Span) -> Place {
@@ -194,11 +197,23 @@ impl Builder<'_> {
             }
             Event::SequenceStart(_, anchor, tag) => {
                 let broken = self.refuse(place, anchor, tag.is_some());
-                self.stack.push(Open { place, body: Body::List(Vec::new()), key: None, broken });
+                self.stack.push(Open {
+                    place,
+                    body: Body::List(Vec::new()),
+                    key: None,
+                    seen: BTreeMap::new(),
+                    broken,
+                });
             }
             Event::MappingStart(_, anchor, tag) => {
                 let broken = self.refuse(place, anchor, tag.is_some());
-                self.stack.push(Open { place, body: Body::Map(Vec::new()), key: None, broken });
+                self.stack.push(Open {
+                    place,
+                    body: Body::Map(Vec::new()),
+                    key: None,
+                    seen: BTreeMap::new(),
+                    broken,
+                });
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let open = self.stack.pop().expect("the parser closes only what it has opened");
@@ -228,7 +243,7 @@ impl Builder<'_> {
         match &mut open.body {
             Body::List(items) => items.push(node),
             Body::Map(entries) => match open.key.take() {
-                None => open.key = Some(key_of(reader, entries, node)),
+                None => open.key = Some(key_of(reader, &mut open.seen, node)),
                 Some(None) => {}
                 Some(Some(key)) => entries.push(Entry { key, value: node }),
             },
@@ -237,7 +252,7 @@ impl Builder<'_> {
     }
 }
 
-fn key_of(reader: &Reader, entries: &[Entry], node: Node) -> Option<Name> {
+fn key_of(reader: &Reader, seen: &mut BTreeMap<String, usize>, node: Node) -> Option<Name> {
     let place = node.place;
     let Body::Scalar { text, .. } = node.body else {
         if node.body != Body::Broken {
@@ -245,12 +260,11 @@ fn key_of(reader: &Reader, entries: &[Entry], node: Node) -> Option<Name> {
         }
         return None;
     };
-    if let Some(first) = entries.iter().find(|e| e.key.text == text) {
-        let line = first.key.place.line;
-        reader
-            .error(place, format!("`{text}` stands here a second time"))
-            .expected(format!("it once: the first is in line {line}"));
+    if let Some(line) = seen.get(&text) {
+        let expected = format!("it once: the first is in line {line}");
+        reader.error(place, format!("`{text}` stands here a second time")).expected(expected);
         return None;
     }
+    seen.insert(text.clone(), place.line);
     Some(Name { text, place })
 }
