@@ -1,14 +1,16 @@
 //! Batches of records straight from librdkafka: the only unsafe code of the program.
 //!
 //! `rd_kafka_consume_batch_queue` hands over many messages in one call, at a quarter of the calling thread's cost of
-//! one `poll` each. rdkafka does not wrap it. What makes the unsafe calls sound is kept in three places:
+//! one `poll` each. rdkafka does not wrap it. What makes the unsafe calls sound is kept in four places:
 //!
 //! - a [`FeedQueue`] holds its consumer alive, so the native client outlives the native queue;
 //! - a batch owns its messages and destroys each exactly once, in `Drop`, also when the callback panics;
+//! - the bell that librdkafka's threads ring is kept alive by the queue, which takes the callback back, under the native
+//!   queue's own lock, before it lets the bell go;
 //! - a record is handed over as a borrow that ends with the callback, before its message is destroyed.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_void};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 use smallvec::SmallVec;
 
+use crate::bell::Bell;
 use crate::fault;
 use cxwatch_runtime::ports::{Answer, Fault, Item, RecordRef};
 
@@ -74,22 +77,29 @@ pub(crate) struct FeedQueue<C: ConsumerContext> {
     queue: NonNull<sys::rd_kafka_queue_t>,
     /// Reused from call to call.
     slots: Vec<*mut sys::rd_kafka_message_t>,
+    /// Rung when the queue is no longer empty. Its address is known to librdkafka until `Drop::drop`.
+    _bell: Arc<Bell>,
     /// Dropped after the queue is destroyed (fields drop after `Drop::drop`).
     consumer: Arc<BaseConsumer<C>>,
 }
 
-// SAFETY: librdkafka's queues may be used from any thread; `slots` is empty between calls.
+// SAFETY: librdkafka's queues may be used from any thread; what `slots` holds between calls is never read.
 unsafe impl<C: ConsumerContext> Send for FeedQueue<C> {}
 
 impl<C: ConsumerContext> FeedQueue<C> {
-    pub(crate) fn new(consumer: Arc<BaseConsumer<C>>) -> Self {
+    pub(crate) fn new(consumer: Arc<BaseConsumer<C>>, bell: Arc<Bell>) -> Self {
         // SAFETY: the pointer is that of a live client.
         let queue = unsafe { sys::rd_kafka_queue_new(consumer.client().native_ptr()) };
-        Self {
-            queue: NonNull::new(queue).expect("rd_kafka_queue_new always returns a queue"),
-            slots: Vec::new(),
-            consumer,
+        let queue = NonNull::new(queue).expect("rd_kafka_queue_new always returns a queue");
+        // SAFETY: the queue is live; the bell lives until after `drop` has taken the callback back.
+        unsafe {
+            sys::rd_kafka_queue_cb_event_enable(
+                queue.as_ptr(),
+                Some(ring),
+                Arc::as_ptr(&bell).cast_mut().cast(),
+            );
         }
+        Self { queue, slots: Vec::new(), _bell: bell, consumer }
     }
 
     /// Sends what is fetched from a partition here from now on. It has to be done again before each assignment: the
@@ -156,9 +166,20 @@ impl<C: ConsumerContext> FeedQueue<C> {
 impl<C: ConsumerContext> Drop for FeedQueue<C> {
     fn drop(&mut self) {
         // SAFETY: the queue is live, ours alone, and destroyed once; the client outlives this call. Partitions still
-        // forwarded hold their own reference.
-        unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) }
+        // forwarded hold their own reference to what is behind it, so the callback goes first; librdkafka calls it
+        // with the queue locked, so after this it does not run.
+        unsafe {
+            sys::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
+            sys::rd_kafka_queue_destroy(self.queue.as_ptr());
+        }
     }
+}
+
+/// # Safety
+/// `bell` points to a live [`Bell`].
+unsafe extern "C" fn ring(_: *mut sys::rd_kafka_t, bell: *mut c_void) {
+    // SAFETY: by the caller's promise; `FeedQueue` keeps it.
+    unsafe { &*bell.cast::<Bell>() }.ring();
 }
 
 /// Owns the messages of one call.

@@ -14,9 +14,10 @@ use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::batch::FeedQueue;
+use crate::bell::Bell;
 use crate::fault;
 use crate::settings::{Properties, client_config};
 use cxwatch_runtime::ports::{
@@ -110,6 +111,8 @@ pub struct FeedConsumer {
     base: Arc<BaseConsumer<Context>>,
     assigned: Vec<FeedPartition>,
     timeout: Duration,
+    /// Rung by the client's own queue and by every feed's.
+    bell: Arc<Bell>,
 }
 
 impl FeedConsumer {
@@ -174,23 +177,26 @@ impl FeedConsumer {
             forced.push(("partition.assignment.strategy", "range"));
         }
         let config = client_config(during, properties, &defaults, &forced)?;
-        let base: BaseConsumer<Context> = config
+        let mut base: BaseConsumer<Context> = config
             .create_with_context(Context {
                 rebalances: Mutex::new(VecDeque::new()),
                 closing: AtomicBool::new(false),
                 errors: AtomicU64::new(0),
             })
             .map_err(|error| fault::plain(during, &error))?;
+        let bell = Arc::new(Bell::default());
+        let rung = Arc::clone(&bell);
+        base.set_nonempty_callback(move || rung.ring());
         let base = Arc::new(base);
         let feeds = topics
             .iter()
             .map(|topic| Feed {
                 topic: topic.clone(),
-                queue: FeedQueue::new(Arc::clone(&base)),
+                queue: FeedQueue::new(Arc::clone(&base), Arc::clone(&bell)),
                 positions: Vec::new(),
             })
             .collect();
-        Ok(Self { feeds, base, assigned: Vec::new(), timeout })
+        Ok(Self { feeds, base, assigned: Vec::new(), timeout, bell })
     }
 
     /// Hands over up to `max` items of one feed, in the order of each of its partitions; returns how many. Waits up to
@@ -251,10 +257,29 @@ impl FeedConsumer {
         self.base.context().errors.load(Ordering::Relaxed)
     }
 
-    fn handle_rebalances(&mut self, on: &mut OnRebalance<'_, Self>) -> Result<(), Fault> {
+    /// One event of the client, without waiting; whether there was one.
+    fn poll_client(&mut self, on: &mut OnRebalance<'_, Self>) -> Result<bool, Fault> {
+        let answer = match self.base.poll(Duration::ZERO) {
+            None => Ok(false),
+            Some(Err(error)) => Err(fault::plain("poll consumer", &error)),
+            Some(Ok(record)) => {
+                // It cannot be put back, so this consumer must not go on.
+                let place = (record.topic(), record.partition(), record.offset());
+                let message = format!("{place:?} came outside of its feed's queue");
+                return Err(Fault::new(Answer::CloseDirty, "poll consumer", "NotForwarded", message));
+            }
+        };
+        let rebalanced = self.handle_rebalances(on)?;
+        answer.map(|busy| busy || rebalanced)
+    }
+
+    /// Whether there were any.
+    fn handle_rebalances(&mut self, on: &mut OnRebalance<'_, Self>) -> Result<bool, Fault> {
+        let mut any = false;
         loop {
             let next = self.base.context().rebalances().pop_front();
-            let Some(rebalance) = next else { return Ok(()) };
+            let Some(rebalance) = next else { return Ok(any) };
+            any = true;
             let partitions = self.known(&rebalance.partitions);
             if rebalance.assign {
                 self.take(&partitions)?;
@@ -323,28 +348,11 @@ impl Source for FeedConsumer {
     type Group = GroupMetadata;
 
     fn poll(&mut self, timeout: Duration, on: &mut OnRebalance<'_, Self>) -> Result<(), Fault> {
-        let mut fault = None;
-        match self.base.poll(timeout) {
-            None => {}
-            Some(Err(error)) => fault = Some(fault::plain("poll consumer", &error)),
-            Some(Ok(message)) => {
-                // It cannot be put back, so this consumer must not go on.
-                use rdkafka::Message;
-                return Err(Fault::new(
-                    Answer::CloseDirty,
-                    "poll consumer",
-                    "NotForwarded",
-                    format!(
-                        "record {} of {}/{} came outside of its feed's queue",
-                        message.offset(),
-                        message.topic(),
-                        message.partition()
-                    ),
-                ));
-            }
+        let busy = self.poll_client(on)?;
+        if !busy && !timeout.is_zero() && self.bell.wait(timeout) {
+            self.poll_client(on)?;
         }
-        self.handle_rebalances(on)?;
-        fault.map_or(Ok(()), Err)
+        Ok(())
     }
 
     fn serve(&mut self, feed: usize, max: usize, each: &mut dyn FnMut(Item<'_>)) -> usize {

@@ -30,6 +30,8 @@
 //! - A seek is refused with "erroneous state" until a partition assigned a moment ago has begun to be read.
 //! - `rd_kafka_consume_batch_queue` with a timeout waits until the batch is *full*; so it waits for one record and
 //!   takes the rest without waiting.
+//! - A wait on the client's queue is not ended by records in a feed's queue, nor by `rd_kafka_queue_yield` through
+//!   rdkafka's loop. Both queues ring a bell, and `Source::poll` waits for that.
 //! - `max.poll.interval.ms` counts polls, not batches: `Source::poll` must go on while nothing is served.
 //!
 //! Transactions
@@ -54,6 +56,7 @@
 
 pub mod admin;
 mod batch;
+mod bell;
 mod block_on;
 pub mod consumer;
 pub mod end_offsets;

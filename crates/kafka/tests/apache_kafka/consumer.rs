@@ -266,3 +266,35 @@ fn the_new_group_protocol_keeps_feeds_together_and_moves_only_what_must_move() {
         ours.contains(&format!("{}@0 stays", numbers[0])) && theirs.contains(&format!("{moved}@0 moves"))
     });
 }
+
+#[test]
+fn a_record_ends_the_wait_of_a_poll() {
+    let Some(kafka) = KafkaServer::shared() else { return };
+    let web = topic(kafka.bootstrap(), "web", 1);
+    let settings = properties(kafka.bootstrap(), &[("group.id", "reader")]);
+    let feeds = std::slice::from_ref(&web);
+    let mut consumer = FeedConsumer::assign(&settings, feeds, &[(at(0, 0), 0)], PATIENCE).expect("reader");
+    let mut none = FromZero::default();
+    let mut log = Vec::new();
+    poll_until(&mut consumer, &mut none, "the empty end", |consumer| {
+        served(consumer, 0, &mut log);
+        log == ["0 eof 0"]
+    });
+    // Takes what has rung so far.
+    let _ = consumer.poll(std::time::Duration::from_millis(50), &mut |_, _| {});
+    let mut writer = producer(kafka.bootstrap(), &unique("tx"));
+    let start = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| write(&mut writer, &web, 0, &["a"]));
+        while log.len() < 2 {
+            assert!(start.elapsed() < PATIENCE, "{log:?}");
+            let _ = consumer.poll(2 * PATIENCE, &mut |_, _| {});
+            consumer.serve(0, 1, &mut |item| {
+                if let Item::Record(record) = item {
+                    log.push(format!("{:?}", record.value));
+                }
+            });
+        }
+    });
+    assert_eq!(log[1], format!("{:?}", Some(b"a")));
+}
