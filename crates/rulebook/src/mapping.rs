@@ -11,6 +11,8 @@ mod section;
 mod time;
 
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod tests;
 
 use crate::yaml::{Problem, Reader, has_errors, parse};
