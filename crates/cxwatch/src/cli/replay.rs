@@ -16,8 +16,9 @@ mod summary;
 /// Run a rulebook over files of events, and tell what it would have found.
 ///
 /// Files hold CloudEvents as JSON lines, or rows that a mapping turns into events; plain, gzip or zstd. Each event goes
-/// to the home feed of its type. Detections, retractions and resolutions are written as JSON lines in the order (instant
-/// processed, partition, order within the task); the same input gives the same bytes.
+/// to the home feed of its type. Detections, retractions, resolutions, actions and suppressions are written as CloudEvents,
+/// one a line, in the order (instant processed, partition, order within the task); at one instant a task's detections come
+/// before its actions. The same input gives the same bytes. A summary goes to standard error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Time: only events move it. A feed that is over, or has no events at all, holds nobody back. At the end the clock stands
@@ -86,6 +87,10 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = output::Format::Json)]
     format: output::Format,
 
+    /// What is written.
+    #[arg(long, value_enum, default_value_t = output::Only::All)]
+    only: output::Only,
+
     /// Write what was refused to a file, as dead letters with file and line.
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
@@ -123,7 +128,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
     };
     let mut sink = output::Output::new(
         &job,
-        args.format,
+        (args.format, args.only),
         create(args.out.as_ref())?,
         args.rejected.as_ref().map(|path| create(Some(path))).transpose()?,
         args.quiet,

@@ -7,19 +7,17 @@ mod desk;
 mod input;
 mod lines;
 mod merge;
-mod message;
 mod peek;
 mod sorted;
 mod source;
 mod tasks;
 
-pub use desk::Ledger;
+pub use desk::{Ledger, Said};
 pub(crate) use input::total_bytes;
-pub use message::Messages;
 pub use tasks::Tasks;
 
 use anyhow::Result;
-use cxwatch_engine::{Counts, Effect, FOREVER, NEVER, Refused, Settings};
+use cxwatch_engine::{Counts, FOREVER, NEVER, Refused, Settings};
 use cxwatch_event::mapping::Mapping;
 use cxwatch_event::{Millis, Reason, Record, Rejection};
 use cxwatch_rulebook::{FeedIx, FeedSet, Rulebook};
@@ -56,7 +54,7 @@ pub struct Job<'m> {
 /// What takes the results of a replay as they come.
 pub trait Sink {
     /// A task said something. The order is (instant, partition, order within the task).
-    fn said(&mut self, partition: usize, effect: &Effect) -> Result<()>;
+    fn said(&mut self, partition: usize, said: &Said) -> Result<()>;
 
     /// A record, or an event of it, was refused.
     fn rejected(&mut self, rejected: &Rejected<'_>) -> Result<()>;
@@ -127,7 +125,9 @@ pub fn replay(job: &Job<'_>, sink: &mut impl Sink) -> Result<Report> {
         // Everything is in memory anyway.
         settings.limits.buffered_events_max = usize::MAX;
     }
-    let tasks = Tasks::new(Arc::clone(&job.book), &settings, job.partitions, job.now, Ledger::default);
+    let tasks = Tasks::new(Arc::clone(&job.book), &settings, job.partitions, job.now, || {
+        Ledger::new(settings.late_horizon_ms)
+    });
     let declared = if job.sort_bytes_max.is_some() { Some(FeedSet(u64::MAX)) } else { job.feeds };
     let mut passes = source::plan(&job.files, job.mapping, book, tasks.needed(), declared)?;
     if job.sort_bytes_max.is_some() {
@@ -139,7 +139,7 @@ pub fn replay(job: &Job<'_>, sink: &mut impl Sink) -> Result<Report> {
     let report =
         Report { records: vec![0; book.feeds.len()], events: vec![0; book.feeds.len()], ..Report::default() };
     let merge = Merge::new(job.partitions.max(1) as usize);
-    let mut run = Run { job, tasks, source, merge, sink, report, bytes };
+    let mut run = Run { job, tasks, source, merge, sink, said: Vec::new(), report, bytes };
     for feed in run.tasks.needed().iter().filter(|feed| !present.contains(*feed)) {
         run.tasks.end(feed);
     }
@@ -154,8 +154,9 @@ struct Run<'j, 'm, S: Sink> {
     job: &'j Job<'m>,
     tasks: Tasks<Ledger>,
     source: Source<'m>,
-    merge: Merge<Effect>,
+    merge: Merge<Said>,
     sink: &'j mut S,
+    said: Vec<(Millis, Said)>,
     report: Report,
     bytes: BytesRead,
 }
@@ -278,11 +279,12 @@ impl<S: Sink> Run<'_, '_, S> {
 
     fn drain(&mut self, all: bool) -> Result<()> {
         for (task, desk) in self.tasks.desks().enumerate() {
-            self.merge.push(task, desk.take_said());
+            desk.take_said(&mut self.said);
+            self.merge.push(task, self.said.drain(..));
         }
         let limit = if all { Millis::MAX } else { self.tasks.instant() };
-        while let Some((task, effect)) = self.merge.pop(limit) {
-            self.sink.said(task, &effect)?;
+        while let Some((task, said)) = self.merge.pop(limit) {
+            self.sink.said(task, &said)?;
         }
         self.progress();
         Ok(())

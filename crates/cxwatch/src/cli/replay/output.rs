@@ -1,8 +1,9 @@
 //! What a replay writes while it runs.
 
 use super::summary::Found;
-use crate::replay::{Job, Messages, Progress, Rejected, Sink};
+use crate::replay::{Job, Progress, Rejected, Said, Sink};
 use anyhow::{Context, Result};
+use cxwatch_decision::{Decision, Message, Messages};
 use cxwatch_engine::{Effect, Ended};
 use cxwatch_event::messages::EndKind;
 use cxwatch_event::rfc3339;
@@ -21,6 +22,17 @@ pub(crate) enum Format {
     Csv,
 }
 
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Only {
+    /// Detections, retractions and resolutions.
+    Detections,
+    /// Actions and suppressions.
+    Actions,
+    /// All of them.
+    All,
+}
+
 /// So many refusals are shown; the others are counted.
 const SHOWN_MAX: u64 = 5;
 
@@ -28,6 +40,7 @@ pub(crate) struct Output<'j> {
     book: &'j Rulebook,
     messages: Messages<'j>,
     format: Format,
+    only: Only,
     out: Box<dyn Write>,
     rejected_to: Option<Box<dyn Write>>,
     rejected: u64,
@@ -39,7 +52,7 @@ pub(crate) struct Output<'j> {
 impl<'j> Output<'j> {
     pub(crate) fn new(
         job: &'j Job<'_>,
-        format: Format,
+        (format, only): (Format, Only),
         mut out: Box<dyn Write>,
         rejected_to: Option<Box<dyn Write>>,
         quiet: bool,
@@ -52,6 +65,7 @@ impl<'j> Output<'j> {
             book: &job.book,
             messages: Messages::new(&job.book, &job.settings),
             format,
+            only,
             out,
             rejected_to,
             rejected: 0,
@@ -102,8 +116,20 @@ impl<'j> Output<'j> {
         writeln!(self.out, "{rule},{key},{time},{level},{customer},{what}").context("cannot write results")
     }
 
+    fn decided(&mut self, partition: usize, decision: &Decision) -> Result<()> {
+        self.found.decided(self.book, decision);
+        if self.format == Format::Csv || self.only == Only::Detections {
+            return Ok(());
+        }
+        match self.messages.decision(partition as i32, decision) {
+            Message::Action(message) => self.json(&message),
+            Message::Suppression(message) => self.json(&message),
+        }
+    }
+
     fn ended(&mut self, partition: usize, kind: EndKind, ended: &Ended) -> Result<()> {
         match self.format {
+            Format::Json if self.only == Only::Actions => Ok(()),
             Format::Json => {
                 let message = self.messages.end(partition as i32, kind, ended);
                 self.json(&message)
@@ -127,11 +153,16 @@ fn quoted(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 impl Sink for Output<'_> {
-    fn said(&mut self, partition: usize, effect: &Effect) -> Result<()> {
+    fn said(&mut self, partition: usize, said: &Said) -> Result<()> {
+        let effect = match said {
+            Said::Effect(effect) => effect,
+            Said::Decision(decision) => return self.decided(partition, decision),
+        };
         match effect {
             Effect::Detected(d) => {
-                self.found.detected(self.book, d);
+                self.found.detected(d, self.messages.value_at_risk(d));
                 match self.format {
+                    Format::Json if self.only == Only::Actions => Ok(()),
                     Format::Json => {
                         let message = self.messages.detection(partition as i32, d);
                         self.json(&message)

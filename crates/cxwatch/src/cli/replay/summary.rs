@@ -2,6 +2,7 @@
 
 use crate::replay::{Job, Report};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use cxwatch_decision::{Change, Decision};
 use cxwatch_engine::{Detection, Ended};
 use cxwatch_event::number::format_micro;
 use cxwatch_event::{Micro, rfc3339};
@@ -17,12 +18,15 @@ pub(crate) struct Found {
 }
 
 struct OfRule {
-    /// The measure that is the value at stake.
-    value: Option<usize>,
+    /// Whether a value is at stake.
+    has_value: bool,
     detections: u64,
     warnings: u64,
     retracted: u64,
     resolved: u64,
+    actions: u64,
+    revoked: u64,
+    suppressed: u64,
     customers: HashSet<u64, foldhash::fast::FixedState>,
     /// The value at stake in breaches that stand, and what each of them put in.
     at_risk: Micro,
@@ -32,18 +36,18 @@ struct OfRule {
 impl Found {
     pub(crate) fn new(book: &Rulebook) -> Self {
         let hasher = foldhash::fast::FixedState::with_seed(0);
-        let rules = book.rules.iter().map(|rule| {
-            let named = rule.actions.iter().find_map(|a| book.actions[usize::from(*a)].value.as_ref());
-            OfRule {
-                value: named.and_then(|name| rule.measures.iter().position(|m| m.name == *name)),
-                detections: 0,
-                warnings: 0,
-                retracted: 0,
-                resolved: 0,
-                customers: HashSet::with_hasher(hasher.clone()),
-                at_risk: 0,
-                values: HashMap::with_hasher(hasher.clone()),
-            }
+        let rules = book.rules.iter().map(|rule| OfRule {
+            has_value: rule.actions.first().is_some_and(|a| book.actions[usize::from(*a)].value.is_some()),
+            detections: 0,
+            warnings: 0,
+            retracted: 0,
+            resolved: 0,
+            actions: 0,
+            revoked: 0,
+            suppressed: 0,
+            customers: HashSet::with_hasher(hasher.clone()),
+            at_risk: 0,
+            values: HashMap::with_hasher(hasher.clone()),
         });
         Found { rules: rules.collect(), hasher }
     }
@@ -53,7 +57,7 @@ impl Found {
         self.hasher.hash_one(customer)
     }
 
-    pub(crate) fn detected(&mut self, _: &Rulebook, d: &Detection) {
+    pub(crate) fn detected(&mut self, d: &Detection, value_at_risk: Option<Micro>) {
         let customer = self.hash(&d.customer);
         let rule = &mut self.rules[usize::from(d.rule.0)];
         rule.customers.insert(customer);
@@ -62,7 +66,7 @@ impl Found {
             return;
         }
         rule.detections += 1;
-        if let Some(value) = rule.value.and_then(|ix| d.measures.get(ix).copied().flatten()) {
+        if let Some(value) = value_at_risk {
             rule.at_risk = rule.at_risk.saturating_add(value);
             rule.values.insert((customer, d.id, d.time), value);
         }
@@ -76,6 +80,23 @@ impl Found {
             && let Some(value) = rule.values.remove(&(customer, ended.id, ended.time))
         {
             rule.at_risk -= value;
+        }
+    }
+
+    pub(crate) fn decided(&mut self, book: &Rulebook, decision: &Decision) {
+        match decision {
+            Decision::Suppressed(s) => self.rules[usize::from(s.detection.rule.0)].suppressed += 1,
+            Decision::Action(action) => {
+                let Some(ix) = book.rule_named(&action.rule) else { return };
+                let rule = &mut self.rules[usize::from(ix.0)];
+                match action.change {
+                    Change::Requested => rule.actions += 1,
+                    Change::RevokedResolved | Change::RevokedRetracted | Change::RevokedRuleRemoved => {
+                        rule.revoked += 1;
+                    }
+                    Change::Updated | Change::Expired => {}
+                }
+            }
         }
     }
 
@@ -96,11 +117,21 @@ pub(crate) fn render(job: &Job<'_>, report: &Report, found: &Found) -> String {
         let rule = &found.rules[*i];
         (Reverse(rule.at_risk), Reverse(rule.detections), Reverse(rule.warnings), &job.book.rules[*i].id)
     });
-    let mut table =
-        table(&["rule", "detections", "warnings", "retracted", "resolved", "customers", "value at risk"]);
+    let mut table = table(&[
+        "rule",
+        "detections",
+        "warnings",
+        "retracted",
+        "resolved",
+        "customers",
+        "actions",
+        "revoked",
+        "suppressed",
+        "value at risk",
+    ]);
     for i in order {
         let rule = &found.rules[i];
-        let at_risk = rule.value.map_or_else(|| "-".into(), |_| format_micro(rule.at_risk));
+        let at_risk = if rule.has_value { format_micro(rule.at_risk) } else { "-".into() };
         row(
             &mut table,
             &job.book.rules[i].id,
@@ -110,6 +141,9 @@ pub(crate) fn render(job: &Job<'_>, report: &Report, found: &Found) -> String {
                 rule.retracted.to_string(),
                 rule.resolved.to_string(),
                 rule.customers.len().to_string(),
+                rule.actions.to_string(),
+                rule.revoked.to_string(),
+                rule.suppressed.to_string(),
                 at_risk,
             ],
         );
