@@ -1,5 +1,8 @@
 //! The reference and the JSON Schema agree with the compiler.
 
+// What is tested here are files.
+#![allow(clippy::disallowed_methods)]
+
 use cxwatch_rulebook::yaml::{Body, Node, Reader, parse, parse_decimal};
 use cxwatch_rulebook::{compile, rulebook_schema};
 use serde_json::{Value, json};
@@ -118,4 +121,38 @@ fn the_committed_schema_is_the_current_one() {
         committed == current,
         "schemas/rulebook.schema.json is out of date: run the tests with UPDATE_SCHEMAS=1"
     );
+}
+
+/// Every rulebook below a folder.
+fn rulebooks(folder: &Path, found: &mut Vec<(String, String)>) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        if path.is_dir() {
+            rulebooks(&path, found);
+        } else if path.extension().is_some_and(|e| e == "yaml") {
+            let source = fs::read_to_string(&path).expect("a readable file");
+            if source.lines().any(|line| line.starts_with("rulebook:")) {
+                found.push((path.display().to_string(), source));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rulebook_of_the_repository_compiles_without_a_warning_and_is_valid_by_the_schema() {
+    let schema = jsonschema::validator_for(&rulebook_schema()).expect("a schema");
+    let mut found = Vec::new();
+    ["examples", "benches", "rulebooks"].iter().for_each(|folder| rulebooks(&root().join(folder), &mut found));
+    assert!(found.len() >= 10, "{} rulebooks", found.len());
+    let mut wrong = String::new();
+    for (file, source) in found {
+        let problems = match compile(&source, &file) {
+            Ok((_, warnings)) => warnings,
+            Err(problems) => problems,
+        };
+        wrong.extend(problems.iter().map(|p| format!("{p}\n")));
+        let value = as_json(&source);
+        wrong.extend(schema.iter_errors(&value).map(|e| format!("{file}: by the schema, {}: {e}\n", e.instance_path())));
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }

@@ -110,6 +110,16 @@ fn yaml_that_is_treacherous() {
 }
 
 #[test]
+fn line_ends_and_marks_of_other_systems_do_no_harm() {
+    check(&format!("\u{feff}{}", framed("").replace('\n', "\r\n")), expect![[""]]);
+    check(&framed("  - { id: ä, kind: match, event: [x, ü.ö] }"), expect![[r#"
+        r.yaml:6:11: error: `ä` cannot be the name of a rule; expected lower-case letters, digits and `-`, a letter first, at most 80
+        r.yaml:6:35: error: `x` is not an event type; expected an event type of the catalogue or of this rulebook's `types`
+        r.yaml:6:38: error: `ü.ö` is not an event type; expected an event type of the catalogue or of this rulebook's `types`
+    "#]]);
+}
+
+#[test]
 fn nesting_has_an_end() {
     let deep = format!("rulebook: a\nversion: 1\nrules: {}{}\n", "[".repeat(5_000), "]".repeat(5_000));
     check(
@@ -469,6 +479,26 @@ actions:
             r.yaml:20:72: error: `20` stands here; expected a probability from 0 to 1: `0.2` or `20%`
             r.yaml:22:3: error: `E f` cannot be the name of an action; expected lower-case letters, digits and `-` and `_`, a letter first, at most 80; write `e-f`?
             r.yaml:22:3: warning: no rule uses the action `E f`
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_wrong_in_one_place_is_not_missing_in_another() {
+    check(
+        "rulebook: t
+version: 1
+calendars: { desk: { zone: Nowhere, open: { mon: 24h } } }
+rules:
+  - { id: a, kind: absence, start: order.placed, within: 1bd, calendar: desk, actions: call }
+  - { id: b, kind: debt, weights: [ { rule: a, points: 1 }, { rule: c, points: 1 } ], half_life: 1d, threshold: 5, rearm_below: 2 }
+  - { id: c, kind: matsch, event: order.placed }
+actions: { call: { class: none } }
+",
+        expect![[r#"
+            r.yaml:3:28: error: the time zone `Nowhere` is unknown; expected a zone of the IANA database like `Europe/Berlin`
+            r.yaml:7:20: error: `matsch` is not possible here; expected one of `match`, `count`, `absence`, `sequence`, `debt`; write `match`?
+            r.yaml:8:27: error: `none` is not possible here; expected one of `offer`, `reply`, `raise`, `internal`
         "#]],
     );
 }

@@ -34,21 +34,19 @@ pub(super) fn built_on(drafts: &[Option<Draft>]) -> BuiltOn {
 /// The rank of every rule. Cycles are reported.
 pub(super) fn ranks(reader: &Reader, heads: &[Head<'_>], built_on: &BuiltOn) -> Vec<u16> {
     let mut ranks: Vec<Option<u16>> = vec![None; built_on.len()];
+    let mut above: Vec<Vec<usize>> = vec![Vec::new(); built_on.len()];
+    built_on.iter().enumerate().for_each(|(rule, below)| below.iter().for_each(|of| above[*of].push(rule)));
     // Ranks spread from the bottom up; what never gets one is in a cycle or rests on one.
-    loop {
-        let mut changed = false;
-        for rule in 0..built_on.len() {
-            if ranks[rule].is_some() {
-                continue;
+    let mut missing: Vec<usize> = built_on.iter().map(BTreeSet::len).collect();
+    let mut ready: Vec<usize> = (0..built_on.len()).filter(|rule| missing[*rule] == 0).collect();
+    while let Some(rule) = ready.pop() {
+        let below = built_on[rule].iter().filter_map(|of| ranks[*of]);
+        ranks[rule] = Some(below.max().map_or(0, |rank| rank + 1));
+        for over in &above[rule] {
+            missing[*over] -= 1;
+            if missing[*over] == 0 {
+                ready.push(*over);
             }
-            let below: Option<Vec<u16>> = built_on[rule].iter().map(|of| ranks[*of]).collect();
-            if let Some(below) = below {
-                ranks[rule] = Some(below.into_iter().max().map_or(0, |rank| rank + 1));
-                changed = true;
-            }
-        }
-        if !changed {
-            break;
         }
     }
     let mut reported: BTreeSet<usize> = BTreeSet::new();

@@ -17,7 +17,7 @@ mod table;
 mod types;
 
 use crate::canon;
-use crate::yaml::{Body, Entry, Map, Name, Node, Problem, Reader, parse};
+use crate::yaml::{Body, Entry, Name, Node, Problem, Reader, parse};
 use crate::{Cond, FeedIx, Rulebook};
 use compact_str::CompactString;
 use cxwatch_event::Catalogue;
@@ -80,15 +80,14 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
         heads,
         by_id,
         calendars,
+        calendar_names: top_entries(tree, "calendars").iter().map(|e| e.key.text.as_str()).collect(),
         actions: Default::default(),
         used_calendars: RefCell::default(),
         used_actions: RefCell::default(),
     };
     let actions = actions_node.map(|node| actions::read(&scope, node)).unwrap_or_default();
     // An action that is wrong is declared nevertheless: one mistake, one problem.
-    let declared = actions_node.and_then(|node| reader.map(node, "`actions`"));
-    let declared = declared.as_ref().map(Map::entries).unwrap_or_default();
-    scope.actions = declared.iter().map(|e| (e.key.text.as_str().into(), None)).collect();
+    scope.actions = top_entries(tree, "actions").iter().map(|e| (e.key.text.as_str().into(), None)).collect();
     scope.actions.extend(actions.iter().map(|action| (action.id.clone(), action.value.clone())));
     top.done();
 

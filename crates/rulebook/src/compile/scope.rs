@@ -35,6 +35,8 @@ pub(super) struct Scope<'a> {
     /// Rules by their ids.
     pub(super) by_id: BTreeMap<CompactString, usize>,
     pub(super) calendars: Vec<Calendar>,
+    /// The names of all calendars, also of those that are wrong.
+    pub(super) calendar_names: Vec<&'a str>,
     pub(super) actions: BTreeMap<CompactString, Option<CompactString>>,
     pub(super) used_calendars: RefCell<BTreeSet<CompactString>>,
     pub(super) used_actions: RefCell<BTreeSet<CompactString>>,
@@ -259,8 +261,9 @@ impl<'a> Scope<'a> {
         let name = self.reader.text(node)?;
         self.used_calendars.borrow_mut().insert(name.into());
         let at = self.calendars.iter().position(|c| c.id == name);
-        if at.is_none() {
-            let known = self.calendars.iter().map(|c| c.id.as_str());
+        // A calendar that is wrong has been reported: one mistake, one problem.
+        if at.is_none() && !self.calendar_names.contains(&name) {
+            let known = self.calendar_names.iter().copied();
             let problem = self.reader.error(node.place, format!("there is no calendar `{name}`"));
             problem.expected("a name from `calendars`").nearest(name, known);
         }
