@@ -6,6 +6,7 @@
 mod completions;
 pub(crate) mod file;
 mod replay;
+mod rules;
 mod time;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(Box<replay::Args>),
+    Rules(rules::Args),
     Completions(completions::Args),
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => replay::run(*args),
+        Command::Rules(args) => rules::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

@@ -1,0 +1,84 @@
+//! `cxwatch rules check`.
+
+use crate::cli::{Outcome, file};
+use crate::problems;
+use anyhow::Result;
+use cxwatch_rulebook::{FeedSet, Kind, Rule, Rulebook};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Check rulebooks, and name every problem with its line and what to write instead.
+///
+/// For a rulebook without errors, tells what each rule is, and which feeds it needs: a missing event is concluded only
+/// when every one of them is known to be caught up and alive.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  cxwatch rules check retail.yaml
+
+Exit code: 0 no errors, 1 errors, 2 a file cannot be read.")]
+pub(crate) struct Args {
+    /// The rulebooks; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let mut outcome = Outcome::Fine;
+    for path in &args.files {
+        let source = file::text(path)?;
+        let name = path.display().to_string();
+        match cxwatch_rulebook::compile(&source, &name) {
+            Ok((book, warnings)) => {
+                eprint!("{}", problems::render(&source, &warnings));
+                print!("{}", summary(&name, &book, &problems::count(&warnings)));
+            }
+            Err(found) => {
+                eprint!("{}", problems::render(&source, &found));
+                eprintln!("{name}: {}", problems::count(&found));
+                outcome = Outcome::Problem;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// What a rulebook holds, and what it depends on.
+fn summary(file: &str, book: &Rulebook, problems: &str) -> String {
+    let mut text = String::new();
+    let mut say = |line: String| writeln!(text, "{line}").expect("a String takes everything");
+    let hash: String = book.hash[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    say(format!("{file}: rulebook {} version {}, {hash}: {problems}", book.name, book.version));
+    let mut rules: Vec<&Rule> = book.rules.iter().collect();
+    rules.sort_by_key(|rule| &rule.id);
+    let width = rules.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
+    for rule in rules {
+        let feeds = names(book, rule.needs);
+        say(format!("  {:width$}  {:8}  needs {feeds}", rule.id, kind(&rule.kind)));
+    }
+    let absent = |rule: &&Rule| matches!(rule.kind, Kind::Absence { .. }) || rule.concludes_from_absence;
+    let silent = book.rules.iter().filter(absent).fold(FeedSet::default(), |set, rule| set.union(rule.needs));
+    if silent.0 != 0 {
+        say(format!(
+            "  None of these feeds is known to be watched: {}. Where nothing is heard of one, only `expect` in the settings, \
+             or heartbeats in it, tell silence from an outage upstream.",
+            names(book, silent)
+        ));
+    }
+    text
+}
+
+fn names(book: &Rulebook, feeds: FeedSet) -> String {
+    let names: Vec<_> = feeds.iter().map(|feed| book.feeds[usize::from(feed.0)].as_str()).collect();
+    names.join(", ")
+}
+
+fn kind(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Match => "match",
+        Kind::Count { .. } => "count",
+        Kind::Absence { .. } => "absence",
+        Kind::Sequence { .. } => "sequence",
+        Kind::Debt { .. } => "debt",
+    }
+}
