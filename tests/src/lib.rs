@@ -4,6 +4,7 @@ pub mod agree;
 pub mod drive;
 pub mod naive;
 pub mod shrink;
+pub mod simulation;
 pub mod tally;
 pub mod world;
 

@@ -360,7 +360,7 @@ impl<D: Publisher> Live<D> {
     #[cfg(feature = "faults")]
     fn spoil(&self, verdicts: &mut Vec<cxwatch_engine::Verdict>, expired: &mut Vec<u64>) {
         use cxwatch_engine::Verdict as V;
-        match self.plan.wrong {
+        match self.plan.faults.wrong {
             Some(crate::Wrong::NotWritten(kind)) => {
                 verdicts.retain(|v| crate::VerdictKind::of(v) != kind);
                 if kind == crate::VerdictKind::Expired {

@@ -119,7 +119,14 @@ pub struct Plan<D: Publisher> {
     pub bounds: Bounds,
     /// Spreads customers over tables and retries over time.
     pub seed: u64,
-    /// A known error built in, to show that the tests would see it.
+    /// Known errors built in: none, outside of tests.
+    pub faults: Faults,
+}
+
+/// A known error built in, to show that the tests would see it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// Which.
     #[cfg(feature = "faults")]
     pub wrong: Option<crate::Wrong>,
 }
@@ -128,7 +135,7 @@ impl<D: Publisher> Plan<D> {
     /// Whether a known error is built in.
     #[cfg(feature = "faults")]
     pub(crate) fn is_wrong(&self, wrong: crate::Wrong) -> bool {
-        self.wrong == Some(wrong)
+        self.faults.wrong == Some(wrong)
     }
 }
 

@@ -10,11 +10,12 @@ mod commit;
 use crate::desk::Publisher;
 use crate::live::Live;
 use crate::ports::{
-    Answer, Clock, EndOffsets, Ends, Fault, FeedPartition, Item, Ports, Rebalance, Sink, Source,
+    Answer, Clock, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, Item, JournalStore, Ports,
+    Rebalance, Sink, Source,
 };
 use crate::restore::{Alarm, restore};
 use crate::settings::Plan;
-use crate::tail::read_tail;
+use crate::tail::{Tail, read_tail};
 use cxwatch_event::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -222,9 +223,7 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
         };
         let feeds: Vec<FeedPartition> =
             (0..core.plan.book.feeds.len()).map(|feed| FeedPartition { feed, partition }).collect();
-        // In this order: the group's offsets wait for transactions that have theirs in them, the journal's end for
-        // those that have only written.
-        let read = source.committed(&feeds).and_then(|c| Ok((c, read_tail(&mut core.journal, partition)?)));
+        let read = what_is_committed(source, &mut core.journal, &feeds, partition);
         let Some((committed, tail)) = core.or_later(read)? else { return Ok(()) };
         let plan = Arc::clone(&core.plan);
         let mut alive = || {
@@ -250,7 +249,7 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
     /// Serves the feeds, the one that holds the clock first; one that is far ahead in all tasks is left alone.
     fn serve(&mut self) -> Result<bool, Fault> {
         let core = &mut self.core;
-        let (now, elapsed) = (core.clock.now(), core.clock.elapsed());
+        let elapsed = core.clock.elapsed();
         let mut order: Vec<(Millis, usize)> = (0..core.plan.book.feeds.len())
             .filter_map(|feed| Some((core.tasks.values().map(|t| t.feed_watermark(feed)).min()?, feed)))
             .collect();
@@ -261,8 +260,12 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
                 core.tasks.values_mut().for_each(|task| task.not_asked(feed, elapsed));
                 continue;
             }
-            let (tasks, mut fault) = (&mut core.tasks, None);
+            let (tasks, clock, mut fault) = (&mut core.tasks, &core.clock, None);
+            // Not before the first record is in our hands: the process may have been frozen until now, and a record must
+            // not seem to come from the future.
+            let mut now = None;
             served += self.source.serve(feed, core.plan.bounds.batch_items_max, &mut |item| {
+                let now = *now.get_or_insert_with(|| clock.now());
                 let result = match item {
                     Item::Record(record) => tasks
                         .get_mut(&record.partition)
@@ -283,6 +286,25 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
         }
         Ok(served > 0)
     }
+}
+
+/// The group's offsets and the journal's end. In this order: the offsets wait for transactions that have theirs in them,
+/// the journal's end for those that have only written. And the offsets again: while we looked, somebody else may have been
+/// the owner.
+fn what_is_committed<S: Source, J: JournalStore>(
+    source: &mut S,
+    journal: &mut J,
+    feeds: &[FeedPartition],
+    partition: i32,
+) -> Result<(Vec<Option<CommittedOffset>>, Tail), Fault> {
+    let before = source.committed(feeds)?;
+    let tail = read_tail(journal, partition)?;
+    let after = source.committed(feeds)?;
+    if before != after {
+        let message = "another owner has committed meanwhile";
+        return Err(Fault::new(Answer::Retry, "restore", "NotAlone", message));
+    }
+    Ok((after, tail))
 }
 
 impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {

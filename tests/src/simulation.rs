@@ -1,0 +1,478 @@
+//! The stream thread's loop over a simulated cluster: several processes, transactions that abort or end ambiguously,
+//! deaths at every step, frozen processes that wake up as zombies. One seed draws everything.
+//!
+//! What is found must be what the naive evaluator says of the same events, published once each, in order: nobody may
+//! see from outside that anything went wrong.
+
+pub mod broker;
+pub mod desk;
+pub mod log;
+pub mod ports;
+
+use crate::drive::{self, Run};
+use crate::world::draw::Draw;
+use crate::world::rules::Scope;
+use crate::world::stream::{self, Logged, Manners};
+use crate::world::{END, TICK, World};
+use broker::{Broker, BrokerFaults};
+use cxwatch_engine::{Effect, EventRef};
+use cxwatch_event::{Millis, RawRecord, Record};
+use cxwatch_rulebook::{FeedIx, Rulebook};
+use cxwatch_runtime::desk::Publisher;
+use cxwatch_runtime::journal::Rules;
+use cxwatch_runtime::live::Live;
+use cxwatch_runtime::ports::{Answer, Fault, ReadFrom, Topic};
+use cxwatch_runtime::restore::Alarm;
+use cxwatch_runtime::settings::{Bounds, Decode, Faults, Plan, Start, Timing};
+use cxwatch_runtime::thread::{Listener, Parts, StreamThread};
+use desk::{Archive, SimDesk};
+use ports::{Host, SimPorts, SimSink, SimSource};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+type Thread = StreamThread<SimPorts, SimDesk, SimListener>;
+
+/// What a simulation is drawn with.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Late events, stalled fetches, forced instants: net-equal instead of identical.
+    pub wild: bool,
+    /// Transactions abort, commits are ambiguous, brokers answer late.
+    pub mishaps: bool,
+    /// So many times a process dies or is frozen.
+    pub incidents: u32,
+    /// What the cluster does wrong.
+    pub faults: BrokerFaults,
+}
+
+impl Options {
+    /// Everything that may go wrong does, in a calm world.
+    pub fn calm() -> Self {
+        Options { wild: false, mishaps: true, incidents: 6, faults: BrokerFaults::default() }
+    }
+
+    /// The same in a wild one.
+    pub fn wild() -> Self {
+        Options { wild: true, ..Options::calm() }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// By partition.
+    pub runs: Vec<Run>,
+    /// By partition: the world of its events.
+    pub worlds: Vec<World>,
+    /// What happened how often.
+    pub tally: BTreeMap<&'static str, u64>,
+}
+
+enum Slot {
+    Down { until: Millis },
+    Up(Box<Thread>),
+    Busy,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    alive: bool,
+    /// Steps until something happens to it.
+    incident_in: u32,
+    deadly: bool,
+}
+
+/// What all parts of a simulation share.
+pub struct Sim {
+    /// The cluster.
+    pub broker: RefCell<Broker>,
+    /// Chance.
+    pub draw: RefCell<Draw>,
+    /// What it was drawn with.
+    pub options: Options,
+    plan: Arc<Plan<SimDesk>>,
+    slots: RefCell<Vec<Slot>>,
+    lives: RefCell<BTreeMap<u64, Life>>,
+    incidents: Cell<u32>,
+    frozen: Cell<bool>,
+    tally: RefCell<BTreeMap<&'static str, u64>>,
+    problem: RefCell<Option<String>>,
+}
+
+impl Sim {
+    /// Something happened.
+    pub fn count(&self, what: &'static str) {
+        *self.tally.borrow_mut().entry(what).or_default() += 1;
+    }
+
+    fn problem(&self, what: String) {
+        self.problem.borrow_mut().get_or_insert(what);
+    }
+
+    /// One step of a process: it may die here, or be frozen.
+    fn step(&self, process: usize, life: u64) -> Result<(), Fault> {
+        let due = {
+            let mut lives = self.lives.borrow_mut();
+            let state = lives.get_mut(&life).expect("every life is noted");
+            if !state.alive {
+                return Err(crashed());
+            }
+            state.incident_in = state.incident_in.saturating_sub(1);
+            let due = state.incident_in == 0 && self.incidents.get() > 0 && !self.frozen.get();
+            if due {
+                self.incidents.set(self.incidents.get() - 1);
+                state.incident_in = self.draw.borrow_mut().range(20, 600) as u32;
+                if state.deadly {
+                    state.alive = false;
+                    self.count("died");
+                    return Err(crashed());
+                }
+                state.deadly = self.draw.borrow_mut().chance(60);
+            }
+            due
+        };
+        if due {
+            self.count("frozen");
+            self.freeze(process);
+        }
+        Ok(())
+    }
+
+    /// One process stands still while time goes on for the others.
+    fn freeze(&self, process: usize) {
+        self.frozen.set(true);
+        let rounds = self.draw.borrow_mut().range(1, 20);
+        for _ in 0..rounds {
+            self.round(Some(process));
+        }
+        self.frozen.set(false);
+    }
+
+    fn round(&self, but: Option<usize>) {
+        {
+            let mut broker = self.broker.borrow_mut();
+            let draw = &mut *self.draw.borrow_mut();
+            let step = if broker.is_quiet() { draw.range(500, 4_000) } else { draw.range(0, 1_000) };
+            broker.pass(step, draw, self.options.mishaps);
+        }
+        let count = self.slots.borrow().len();
+        for process in 0..count {
+            if Some(process) != but && self.draw.borrow_mut().chance(70) {
+                self.run(process);
+            }
+        }
+    }
+
+    fn run(&self, process: usize) {
+        let slot = std::mem::replace(&mut self.slots.borrow_mut()[process], Slot::Busy);
+        let next = match slot {
+            Slot::Down { until } if self.broker.borrow().now >= until => Slot::Busy,
+            Slot::Up(mut thread) => match thread.turn(Duration::ZERO) {
+                Ok(_) => Slot::Up(thread),
+                Err(fault) => {
+                    if fault.answer == Answer::Exit {
+                        self.problem(format!("exit: {fault}"));
+                    }
+                    if fault.code != "Crashed" {
+                        self.count("closed dirty");
+                    }
+                    if fault.code == "ReplayStuck" {
+                        self.problem(fault.to_string());
+                    }
+                    let rest = self.draw.borrow_mut().range(0, 3_000);
+                    Slot::Down { until: self.broker.borrow().now + rest }
+                }
+            },
+            other => other,
+        };
+        self.slots.borrow_mut()[process] = next;
+    }
+
+    /// Processes that are down and whose time has come begin a new life.
+    fn revive(self: &Rc<Self>) {
+        let count = self.slots.borrow().len();
+        for process in 0..count {
+            let begin = match self.slots.borrow()[process] {
+                Slot::Down { until } => self.broker.borrow().now >= until,
+                Slot::Busy => !self.frozen.get(),
+                Slot::Up(_) => false,
+            };
+            if begin {
+                let thread = self.begin(process);
+                self.slots.borrow_mut()[process] = Slot::Up(Box::new(thread));
+            }
+        }
+    }
+
+    fn begin(self: &Rc<Self>, process: usize) -> Thread {
+        let life = self.lives.borrow().len() as u64 + 1;
+        let mut draw = self.draw.borrow_mut();
+        let incident_in = draw.range(1, 500) as u32;
+        let deadly = draw.chance(60);
+        drop(draw);
+        self.lives.borrow_mut().insert(life, Life { alive: true, incident_in, deadly });
+        let host = Host { sim: Rc::clone(self), process, life };
+        let parts = Parts {
+            source: SimSource::new(host.clone()),
+            sink: SimSink::new(host.clone()),
+            journal: host.clone(),
+            reread: host.clone(),
+            ends: host.clone(),
+            clock: host,
+        };
+        StreamThread::new(Arc::clone(&self.plan), parts, SimListener { sim: Rc::clone(self) })
+    }
+}
+
+fn crashed() -> Fault {
+    Fault::new(Answer::CloseDirty, "simulate", "Crashed", "the process is dead")
+}
+
+/// Notes what threads tell.
+pub struct SimListener {
+    sim: Rc<Sim>,
+}
+
+impl Listener for SimListener {
+    fn restored(&mut self, partition: i32, alarms: &[Alarm], commits: usize, customers: usize, _: u64) {
+        if commits > 0 || customers > 0 {
+            self.sim.count("restored");
+        }
+        if customers > 0 {
+            self.sim.count("restored from a snapshot");
+        }
+        if let Some(alarm) = alarms.first() {
+            self.sim.problem(format!("task {partition}: {alarm:?}"));
+        }
+    }
+
+    fn closed(&mut self, _: i32, clean: bool) {
+        self.sim.count(if clean { "task closed clean" } else { "task closed dirty" });
+    }
+
+    fn committed(&mut self, _: usize, _: usize, _: u64) {
+        self.sim.count("committed");
+    }
+
+    fn troubled(&mut self, _: &Fault) {}
+
+    fn unwritable(&mut self, partition: i32, fault: &Fault) {
+        self.sim.problem(format!("task {partition}: {fault}"));
+    }
+
+    fn turned<D: Publisher>(&mut self, _: &mut BTreeMap<i32, Live<D>>, _: usize, _: Millis) {}
+}
+
+/// Draws and runs a simulation; `adjust` may build an error into the plan.
+///
+/// # Errors
+/// What went wrong, in words.
+pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)) -> Result<Outcome, String> {
+    let mut draw = Draw::new(seed ^ 0x51);
+    let (scope, manners) =
+        if options.wild { (Scope::Healing, Manners::Wild) } else { (Scope::All, Manners::Calm) };
+    let world = World::draw(seed, scope, manners);
+    let mut worlds = vec![world];
+    keep_beating(&mut worlds[0]);
+    if draw.chance(50) {
+        let other = another_partition(&worlds[0], &mut draw, manners);
+        worlds.push(other);
+    }
+    let archive = Archive::default();
+    let mut plan = plan(&worlds, &mut draw, &archive, options);
+    adjust(&mut plan);
+    let logs = (0..worlds[0].log.len())
+        .map(|feed| worlds.iter().map(|w| Arc::new(w.log[feed].clone())).collect())
+        .collect();
+    let processes = draw.range(1, 2);
+    let sim = Rc::new(Sim {
+        broker: RefCell::new(Broker::new(logs, options.faults)),
+        draw: RefCell::new(draw),
+        options,
+        plan: Arc::new(plan),
+        slots: RefCell::new((0..processes).map(|_| Slot::Down { until: 0 }).collect()),
+        lives: RefCell::default(),
+        incidents: Cell::new(options.incidents),
+        frozen: Cell::new(false),
+        tally: RefCell::default(),
+        problem: RefCell::default(),
+    });
+    let ended = run_to_end(&sim);
+    sim.slots.borrow_mut().clear();
+    ended?;
+    let runs = (0..worlds.len()).map(|p| published(&sim, &archive, &worlds[p], p));
+    let runs = runs.collect::<Result<Vec<Run>, String>>()?;
+    Ok(Outcome { runs, worlds, tally: sim.tally.take() })
+}
+
+fn run_to_end(sim: &Rc<Sim>) -> Result<(), String> {
+    for _ in 0..4_000 {
+        sim.revive();
+        sim.round(None);
+        if let Some(problem) = sim.problem.borrow_mut().take() {
+            return Err(problem);
+        }
+        let over = sim.broker.borrow().now > END + 20 * TICK && sim.broker.borrow().is_done();
+        if over && sim.slots.borrow().iter().all(is_at_rest) {
+            return Ok(());
+        }
+    }
+    Err("it does not come to an end".into())
+}
+
+fn is_at_rest(slot: &Slot) -> bool {
+    match slot {
+        Slot::Up(thread) => {
+            let rests =
+                |t: &Live<SimDesk>| t.sealed().is_none() && !t.is_dirty() && t.task().instant() >= END;
+            thread.restoring() == 0 && thread.tasks().values().all(rests)
+        }
+        _ => false,
+    }
+}
+
+/// After the end every feed goes on for a while: a feed that is blind comes back.
+fn keep_beating(world: &mut World) {
+    for (records, bounds) in world.log.iter_mut().zip(&world.bounds) {
+        records.extend((1..15).map(|i| Logged::closing(END + i * 3 * TICK, bounds.reorder_ms)));
+    }
+}
+
+/// The same rules, other events.
+fn another_partition(world: &World, draw: &mut Draw, manners: Manners) -> World {
+    let records = draw.range(4, 30) as usize;
+    let length = *draw.pick(&[15, 30, 60]) * TICK;
+    let mut log = stream::draw_log(draw, &world.book, &world.bounds, manners, records, length);
+    for (records, bounds) in log.iter_mut().zip(&world.bounds) {
+        records.push(Logged::closing(END, bounds.reorder_ms));
+    }
+    let mut other = World { log, ..world.clone() };
+    keep_beating(&mut other);
+    other
+}
+
+fn plan(worlds: &[World], draw: &mut Draw, archive: &Archive, options: Options) -> Plan<SimDesk> {
+    let world = &worlds[0];
+    let feeds = world.log.len();
+    let mut settings = drive::settings(world);
+    let mut timing = Timing::new(feeds);
+    timing.commit_interval_ms = draw.range(1, 2_000) as u64;
+    timing.commit_interval_behind_ms = timing.commit_interval_ms;
+    timing.snapshot_every_ms = draw.range(1_000, 20_000) as u64;
+    timing.snapshot_percent_max = 1_000_000;
+    timing.slice_bytes_min = draw.range(1, 200) as usize;
+    timing.blind_after_ms = u64::MAX;
+    let mut ttl_ms = 10 * END;
+    if options.wild {
+        timing.blind_after_ms = draw.range(4_000, 15_000) as u64;
+        timing.expect_ms = (0..feeds).map(|_| draw.chance(30).then(|| draw.range(8_000, 20_000))).collect();
+        settings.limits.buffered_events_max = draw.range(2, 12) as usize;
+        ttl_ms = draw.range(5, 60) * TICK;
+    }
+    let bounds = Bounds {
+        slice_instants_max: draw.range(1, 20) as usize,
+        ahead_ms_max: draw.range(2, 60) * TICK,
+        ahead_events_max: draw.range(2, 40) as usize,
+        ..Bounds::default()
+    };
+    let book = Arc::clone(&world.book);
+    let logs: Arc<Vec<Vec<Vec<Logged>>>> = Arc::new(worlds.iter().map(|w| w.log.clone()).collect());
+    let archive = Arc::clone(archive);
+    Plan {
+        rules: Rules { source: String::new(), hash: [1; 16], settings },
+        compile: Box::new({
+            let book = Arc::clone(&book);
+            move |_| Ok(Arc::clone(&book))
+        }),
+        decoders: Box::new(move |book| (0..feeds).map(|feed| decode(&logs, book, feed)).collect()),
+        desk: Box::new(move |_, _| SimDesk::new(Arc::clone(&archive), ttl_ms)),
+        start: Some(Start { read_from: ReadFrom::Earliest, act_from: 0 }),
+        timing,
+        bounds,
+        seed: draw.range(1, 1_000) as u64,
+        book,
+        faults: Faults::default(),
+    }
+}
+
+fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, book: &Rulebook, feed: usize) -> Decode {
+    let logs = Arc::clone(logs);
+    let named: Vec<bool> = book.by_type.iter().map(|uses| !uses.is_empty()).collect();
+    Arc::new(move |raw: &RawRecord<'_>, out: &mut Record| {
+        let value = raw.value.unwrap_or_default();
+        let number = |at: usize| u32::from_le_bytes(value[at..at + 4].try_into().expect("4 bytes")) as usize;
+        out.clone_from(&logs[number(0)][feed][number(4)].record);
+        out.events.retain(|event| named[usize::from(event.kind.0)]);
+        Ok(())
+    })
+}
+
+/// What a reader of committed records finds of a task: every decision once, in order.
+fn published(sim: &Sim, archive: &Archive, world: &World, partition: usize) -> Result<Run, String> {
+    let broker = sim.broker.borrow();
+    let archive = archive.lock().unwrap_or_else(PoisonError::into_inner);
+    let places: Vec<BTreeMap<i64, usize>> = broker
+        .feeds
+        .iter()
+        .map(|logs| logs[partition].committed(0, &broker.fates).map(|(o, fed)| (o, fed.index)).collect())
+        .collect();
+    let mut run = Run::default();
+    let mut refused = BTreeSet::new();
+    for (_, written) in broker.output[partition].committed(0, &broker.fates) {
+        if written.topic == Topic::DeadLetters {
+            let header = |name: &str| {
+                let found = written.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice());
+                found.map(|v| String::from_utf8_lossy(v).into_owned()).unwrap_or_default()
+            };
+            let feed = world.book.feed_named(&header("cxwatch_feed")).expect("a feed of the world");
+            let offset: i64 = header("cxwatch_offset").parse().expect("an offset");
+            let sub: usize = header("cxwatch_sub").parse().expect("a sub-index");
+            let index = places[usize::from(feed.0)][&offset];
+            if !refused.insert((feed, index, sub)) {
+                return Err(format!("task {partition}: dead letter twice: {feed:?} {index} {sub}"));
+            }
+            let time = world.log[usize::from(feed.0)][index].record.times[sub];
+            run.refused.push((feed, index as i64, time));
+            continue;
+        }
+        let number =
+            |at: usize| u64::from_le_bytes(written.value[at..at + 8].try_into().expect("eight bytes"));
+        if number(0) != run.effects.len() as u64 {
+            let expected = run.effects.len();
+            return Err(format!("task {partition}: decision {} where {expected} was due", number(0)));
+        }
+        let (mut effect, late) = archive[number(8) as usize].clone();
+        if late {
+            sim.count("too late to act");
+        }
+        at_places(&mut effect, &places);
+        run.effects.push(effect);
+    }
+    run.refused.sort();
+    Ok(run)
+}
+
+/// Offsets have gaps; the oracle counts records.
+fn at_places(effect: &mut Effect, places: &[BTreeMap<i64, usize>]) {
+    let mut place = |event: &mut EventRef| {
+        event.offset = places[usize::from(event.feed)][&event.offset] as i64;
+    };
+    match effect {
+        Effect::Detected(detection) => {
+            place(&mut detection.about);
+            detection.evidence.iter_mut().for_each(&mut place);
+        }
+        Effect::Retracted(ended) | Effect::Resolved(ended) => {
+            place(&mut ended.about);
+            ended.by.iter_mut().for_each(&mut place);
+        }
+    }
+}
+
+/// The feeds of a world, for whoever looks at an outcome.
+pub fn feeds(world: &World) -> impl Iterator<Item = FeedIx> + use<> {
+    (0..world.log.len() as u8).map(FeedIx)
+}

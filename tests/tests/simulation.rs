@@ -1,0 +1,89 @@
+//! The stream thread's loop over a simulated cluster (see [`cxwatch_tests::simulation`]).
+
+use cxwatch_engine::Fault;
+use cxwatch_runtime::settings::Plan;
+use cxwatch_runtime::{VerdictKind, Wrong};
+use cxwatch_tests::simulation::broker::BrokerFaults;
+use cxwatch_tests::simulation::desk::SimDesk;
+use cxwatch_tests::simulation::{Options, Outcome, simulate};
+use cxwatch_tests::{agree, seeds};
+use std::collections::BTreeMap;
+
+const CALM: u64 = 1_500;
+const WILD: u64 = 1_500;
+
+/// So many seeds at most are tried to see a known error.
+const WRONG: u64 = 2_000;
+
+fn check(seed: u64, options: Options) -> Result<Outcome, String> {
+    check_with(seed, options, &|_| {})
+}
+
+fn check_with(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)) -> Result<Outcome, String> {
+    let outcome = simulate(seed, options, adjust)?;
+    for (world, run) in outcome.worlds.iter().zip(&outcome.runs) {
+        if options.wild {
+            agree::net_equal(world, run)?;
+        } else {
+            agree::identical(world, run)?;
+        }
+    }
+    Ok(outcome)
+}
+
+fn all(count: u64, options: Options) -> BTreeMap<&'static str, u64> {
+    let mut tally = BTreeMap::new();
+    for seed in seeds(count) {
+        match check(seed, options) {
+            Ok(outcome) => {
+                for (what, times) in outcome.tally {
+                    *tally.entry(what).or_default() += times;
+                }
+                let effects = outcome.runs.iter().map(|r| r.effects.len() as u64).sum::<u64>();
+                *tally.entry("effects").or_default() += effects;
+            }
+            Err(why) => panic!("CXWATCH_SEED={seed}: {why}"),
+        }
+    }
+    println!("{tally:#?}");
+    tally
+}
+
+#[test]
+fn nobody_sees_from_outside_that_processes_died() {
+    all(CALM, Options::calm());
+}
+
+#[test]
+fn what_the_clock_decided_is_decided_once() {
+    all(WILD, Options::wild());
+}
+
+/// Builds an error in; whether the simulation sees it.
+fn catches(what: &str, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)) {
+    let found = (1..=WRONG).find_map(|seed| check_with(seed, options, adjust).err().map(|why| (seed, why)));
+    match found {
+        Some((seed, why)) => {
+            println!("{what}: caught by seed {seed}: {}", why.lines().next().unwrap_or_default())
+        }
+        None => panic!("{what}: not caught by {WRONG} seeds"),
+    }
+}
+
+#[test]
+fn known_errors_are_caught() {
+    for kind in VerdictKind::ALL {
+        let wrong = Wrong::NotWritten(kind);
+        catches(&format!("{wrong:?}"), Options::wild(), &|plan| plan.faults.wrong = Some(wrong));
+    }
+    for wrong in [Wrong::OutOfOrder, Wrong::BufferedForgotten, Wrong::EffectsDropped, Wrong::SentAgain] {
+        catches(&format!("{wrong:?}"), Options::wild(), &|plan| plan.faults.wrong = Some(wrong));
+    }
+    catches("a customer written after its first touch", Options::wild(), &|plan| {
+        plan.rules.settings.fault = Some(Fault::WrittenAfterTouch);
+    });
+    let faults = BrokerFaults { restore_to_stable_end: true, ..BrokerFaults::default() };
+    catches("restored to the last stable offset", Options { faults, ..Options::calm() }, &|_| {});
+    let faults = BrokerFaults { offsets_outside: true, ..BrokerFaults::default() };
+    catches("offsets outside of the transaction", Options { faults, ..Options::calm() }, &|_| {});
+}
