@@ -142,7 +142,9 @@ fn rulebooks(folder: &Path, found: &mut Vec<(String, String)>) {
 fn every_rulebook_of_the_repository_compiles_without_a_warning_and_is_valid_by_the_schema() {
     let schema = jsonschema::validator_for(&rulebook_schema()).expect("a schema");
     let mut found = Vec::new();
-    ["examples", "benches", "rulebooks"].iter().for_each(|folder| rulebooks(&root().join(folder), &mut found));
+    ["examples", "benches", "rulebooks"]
+        .iter()
+        .for_each(|folder| rulebooks(&root().join(folder), &mut found));
     assert!(found.len() >= 10, "{} rulebooks", found.len());
     let mut wrong = String::new();
     for (file, source) in found {
@@ -152,7 +154,11 @@ fn every_rulebook_of_the_repository_compiles_without_a_warning_and_is_valid_by_t
         };
         wrong.extend(problems.iter().map(|p| format!("{p}\n")));
         let value = as_json(&source);
-        wrong.extend(schema.iter_errors(&value).map(|e| format!("{file}: by the schema, {}: {e}\n", e.instance_path())));
+        wrong.extend(
+            schema
+                .iter_errors(&value)
+                .map(|e| format!("{file}: by the schema, {}: {e}\n", e.instance_path())),
+        );
     }
     assert!(wrong.is_empty(), "{wrong}");
 }

@@ -112,11 +112,14 @@ fn yaml_that_is_treacherous() {
 #[test]
 fn line_ends_and_marks_of_other_systems_do_no_harm() {
     check(&format!("\u{feff}{}", framed("").replace('\n', "\r\n")), expect![[""]]);
-    check(&framed("  - { id: ä, kind: match, event: [x, ü.ö] }"), expect![[r#"
+    check(
+        &framed("  - { id: ä, kind: match, event: [x, ü.ö] }"),
+        expect![[r#"
         r.yaml:6:11: error: `ä` cannot be the name of a rule; expected lower-case letters, digits and `-`, a letter first, at most 80
         r.yaml:6:35: error: `x` is not an event type; expected an event type of the catalogue or of this rulebook's `types`
         r.yaml:6:38: error: `ü.ö` is not an event type; expected an event type of the catalogue or of this rulebook's `types`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

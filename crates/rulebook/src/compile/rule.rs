@@ -79,7 +79,7 @@ impl<'s> Builder<'s> {
     /// Gives a role to what is selected.
     pub(super) fn play(&mut self, role: u32, selected: Selected) {
         for (target, cond) in selected.parts {
-            self.at(target).roles.push((role, cond));
+            add(&mut self.at(target).roles, role, cond);
         }
     }
 
@@ -192,10 +192,10 @@ impl<'s> Builder<'s> {
         let number = self.guards.len() as u8;
         self.guards.push(guard);
         for (target, cond) in on.parts {
-            self.at(target).guards.push((Roles::guard_on(number), cond));
+            add(&mut self.at(target).guards, Roles::guard_on(number), cond);
         }
         for (target, cond) in off.parts {
-            self.at(target).guards.push((Roles::guard_off(number), cond));
+            add(&mut self.at(target).guards, Roles::guard_off(number), cond);
         }
     }
 
@@ -241,6 +241,13 @@ impl<'s> Builder<'s> {
         for (target, used) in &mut self.uses {
             used.per = Per::Field(find(*target).unwrap_or(FieldRef::Missing));
         }
+    }
+}
+
+/// Adds a bit under a condition, once: `[web.*, web.page.viewed]` names a type twice.
+fn add(bits: &mut Vec<(u32, Cond<FieldRef>)>, bit: u32, cond: Cond<FieldRef>) {
+    if !bits.iter().any(|(b, c)| *b == bit && *c == cond) {
+        bits.push((bit, cond));
     }
 }
 
