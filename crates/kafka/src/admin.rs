@@ -41,6 +41,13 @@ pub struct TopicSpec {
     pub settings: BTreeMap<String, String>,
 }
 
+impl TopicSpec {
+    /// What holds of a topic that exists.
+    pub fn compare(&self, there: &TopicDescription) -> TopicState {
+        compare(self, there)
+    }
+}
+
 /// What became of a [`TopicSpec`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicState {

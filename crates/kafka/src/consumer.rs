@@ -343,7 +343,7 @@ impl FeedConsumer {
 }
 
 /// A returned fault of `poll` is one of the whole client; those of a partition come by `serve`. `poll` must be called
-/// at least every `max.poll.interval.ms`, whether or not records are wanted.
+/// often, whether or not records are wanted: only there are rebalances answered.
 impl Source for FeedConsumer {
     type Group = GroupMetadata;
 

@@ -32,11 +32,12 @@
 //!   takes the rest without waiting.
 //! - A wait on the client's queue is not ended by records in a feed's queue, nor by `rd_kafka_queue_yield` through
 //!   rdkafka's loop. Both queues ring a bell, and `Source::poll` waits for that.
-//! - `max.poll.interval.ms` counts polls, not batches: `Source::poll` must go on while nothing is served.
+//! - Serving a feed counts for `max.poll.interval.ms` as a poll does; rebalances are answered by `Source::poll` only.
 //!
 //! Transactions
 //! - `commit` returns when the decision is written; the markers follow a moment later. An end offset asked for right
 //!   after it may still be one too low, and readers of committed records may not see it yet.
+//! - A commit of 100 records takes 9 to 36 ms (best and median of 21, two busy shared cores, broker included).
 //! - With records in flight `commit_transaction` waits in steps of 100 ms and `abort_transaction` for ever. Both are
 //!   drained first. What is in flight is not purged before an abort: that leaves a gap in the sequence, the client
 //!   fetches a new epoch in the background, and the next transaction's offsets fail with "erroneous state".
