@@ -111,6 +111,8 @@ pub struct Decider {
     remember_ms: Millis,
     wall: WallClock,
     head: DeciderHead,
+    /// Decided in this step.
+    fresh: Vec<Decision>,
     outbox: Vec<Decision>,
     /// The numbers of the decisions that were found expired.
     expired: Vec<u64>,
@@ -125,6 +127,7 @@ impl Decider {
             remember_ms,
             wall,
             head: DeciderHead::default(),
+            fresh: Vec::new(),
             outbox: Vec::new(),
             expired: Vec::new(),
         }
@@ -186,9 +189,11 @@ impl Decider {
         let rule = book.rule(detection.rule);
         let Some(action) = rule.actions.first().map(|a| &book.actions[usize::from(*a)]) else { return };
         let mut id = ActionId::new(&book.name, &rule.id, &detection.customer, &detection.about, action);
-        // The same key fired again in the instant in which it was retracted is the same problem.
-        let again = |l: &Live| l.rule == rule.id && l.key == detection.key && l.over == Some(instant);
-        if let Some(live) = state.actions.iter().find(|l| again(l)) {
+        // The same key found again in the step in which it was retracted is the same problem.
+        let again = |l: &&Live| {
+            l.rule == rule.id && l.key == detection.key && self.retracted_just_now(l.id).is_some()
+        };
+        if let Some(live) = state.actions.iter().find(again) {
             id = live.id;
         }
         let expires = detection.time.saturating_add(action.ttl_ms);
@@ -240,9 +245,9 @@ impl Decider {
         let forget_at = expires.max(detection.deadline).saturating_add(self.remember_ms);
         let change = match state.actions.iter_mut().find(|l| l.id == id) {
             Some(live) => {
-                let revived = live.over.take();
-                if revived == Some(instant) {
-                    self.take_back(id);
+                let was_over = live.over.take().is_some();
+                let taken_back = self.take_back(id);
+                if taken_back {
                     live.revision -= 1;
                 }
                 live.revision += 1;
@@ -252,11 +257,7 @@ impl Decider {
                 live.level = live.level.min(detection.level);
                 *live.stands(detection.level) = true;
                 self.change(
-                    if revived.is_none() || revived == Some(instant) {
-                        Change::Updated
-                    } else {
-                        Change::Requested
-                    },
+                    if taken_back || !was_over { Change::Updated } else { Change::Requested },
                     live,
                     &detection.customer,
                     None,
@@ -298,12 +299,20 @@ impl Decider {
         self.decide(Decision::Action(Box::new(ActionChange { detection, ..change })));
     }
 
-    /// A revocation that has not left yet was no revocation: one revision says what became of it.
-    fn take_back(&mut self, id: ActionId) {
-        let last = self.outbox.iter().rposition(|d| matches!(d, Decision::Action(a) if a.id == id));
-        if let Some(last) = last {
-            self.outbox.remove(last);
+    /// Where in this step's decisions the action was revoked because its detection never held.
+    fn retracted_just_now(&self, id: ActionId) -> Option<usize> {
+        self.fresh.iter().position(
+            |d| matches!(d, Decision::Action(a) if a.id == id && a.change == Change::RevokedRetracted),
+        )
+    }
+
+    /// A revocation within the step was no revocation: one revision says what became of it.
+    fn take_back(&mut self, id: ActionId) -> bool {
+        let revoked = self.retracted_just_now(id);
+        if let Some(at) = revoked {
+            self.fresh.remove(at);
         }
+        revoked.is_some()
     }
 
     fn change(
@@ -360,7 +369,11 @@ impl Decider {
 
     fn decide(&mut self, decision: Decision) {
         self.head.decisions += 1;
-        let (tag, id, revision) = match &decision {
+        self.fresh.push(decision);
+    }
+
+    fn mix_digest(&mut self, decision: &Decision) {
+        let (tag, id, revision) = match decision {
             Decision::Action(a) => (a.change as u8, a.id, a.revision),
             Decision::Suppressed(s) => (16 + s.reason as u8, s.id, 0),
         };
@@ -370,7 +383,6 @@ impl Decider {
         bytes[24] = tag;
         bytes[25..].copy_from_slice(&revision.to_le_bytes());
         self.head.digest = xxhash_rust::xxh3::xxh3_64(&bytes);
-        self.outbox.push(decision);
     }
 }
 
@@ -413,6 +425,13 @@ impl Desk for Decider {
         }
         desktop.actions.retain(|l| l.over.is_none() || l.forget_at > instant);
         state.clear();
+    }
+
+    fn settled(&mut self) {
+        for decision in std::mem::take(&mut self.fresh) {
+            self.mix_digest(&decision);
+            self.outbox.push(decision);
+        }
     }
 
     fn rule_removed(&mut self, customer: &str, state: &mut CustomerState, rule: &str, instant: Millis) {

@@ -22,6 +22,10 @@ pub trait Desk {
     /// The time it asked for has come.
     fn wake(&mut self, book: &Rulebook, customer: &str, state: &mut Self::State, instant: Millis);
 
+    /// A step is over: everything that follows from what was read or reached has come in. What is taken back and found
+    /// again within one step is one change.
+    fn settled(&mut self) {}
+
     /// A rule is no longer in the rulebook, or has become another kind: what it proposed ends.
     fn rule_removed(&mut self, customer: &str, state: &mut Self::State, rule: &str, instant: Millis);
 

@@ -99,6 +99,7 @@ impl<D: Desk> Task<D> {
         for (_, id, at) in woken {
             self.wake_desk(book, &id, at);
         }
+        self.desk.settled();
     }
 
     fn take_timer(&mut self, book: &Rulebook, timer: &Timer, woken: &mut Vec<(Millis, CompactString, u32)>) {
@@ -153,10 +154,11 @@ impl<D: Desk> Task<D> {
         loop {
             let (feeds, settings) = (&self.feeds, &self.settings);
             let clock = |needs| crate::task::fire_clock(feeds, settings, needs);
-            let Some(due) = self.pending.take_first(clock) else { return };
+            let Some(due) = self.pending.take_first(clock) else { break };
             let Some(at) = self.customers.find(&due.customer) else { continue };
             self.fire(book, at, &due);
         }
+        self.desk.settled();
     }
 
     /// Looks through a customer's memory and lets go of what no longer matters.
