@@ -369,6 +369,16 @@ fn conditions_on_what_is_known_beforehand_choose_the_types() {
 }
 
 #[test]
+fn a_type_that_is_named_twice_has_its_role_once() {
+    let book = rules("  - { id: m, kind: match, event: [ \"web.*\", web.page.viewed ] }\n");
+    assert_eq!(used(&book, "web.page.viewed", "m").expect("a use").roles, [(Roles::EVENT, Cond::True)]);
+    let book = rules(
+        "  - { id: m, kind: absence, start: [ \"web.*\", { event: web.page.viewed }, web.page.viewed ], within: 1h }\n",
+    );
+    assert_eq!(used(&book, "web.page.viewed", "m").expect("a use").roles, [(Roles::START, Cond::True)]);
+}
+
+#[test]
 fn own_types_and_feeds() {
     let book = book(
         r"

@@ -417,7 +417,7 @@ fn circles() {
   - { id: e, kind: match, event: rule:e }",
         expect![[r#"
             r.yaml:6:11: error: rules are built on each other in a circle: a -> b -> c -> a; expected one of them without the `rule:` that closes the circle
-            r.yaml:10:11: error: rules are built on each other in a circle: e -> e; expected one of them without the `rule:` that closes the circle
+            r.yaml:10:11: error: rules are built on each other in a circle: e -> e; expected a rule that does not name itself (`cooldown` lets a rule rest after a detection)
         "#]],
     );
 }

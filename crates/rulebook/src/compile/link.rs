@@ -56,9 +56,11 @@ pub(super) fn ranks(reader: &Reader, heads: &[Head<'_>], built_on: &BuiltOn) -> 
             let names: Vec<&str> =
                 cycle.iter().chain(&cycle[..1]).map(|rule| heads[*rule].id.as_str()).collect();
             let message = format!("rules are built on each other in a circle: {}", names.join(" -> "));
-            reader
-                .error(heads[cycle[0]].place, message)
-                .expected("one of them without the `rule:` that closes the circle");
+            let expected = match cycle.len() {
+                1 => "a rule that does not name itself (`cooldown` lets a rule rest after a detection)",
+                _ => "one of them without the `rule:` that closes the circle",
+            };
+            reader.error(heads[cycle[0]].place, message).expected(expected);
         }
     }
     ranks.into_iter().map(|rank| rank.unwrap_or(0)).collect()
