@@ -172,7 +172,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string. Every escape in it is checked.
-    #[inline]
+    #[inline(always)]
     pub fn string(&mut self) -> Scan<Str<'a>> {
         self.take(b'"', "expected a string")?;
         let start = self.pos;
@@ -206,16 +206,29 @@ impl<'a> Scanner<'a> {
     /// a loop over bytes or words guess its end wrong each time; a look at the bits of a block does not loop.
     #[inline]
     fn plain_text(&mut self) {
+        let into = self.pos - self.block;
+        let ahead = if into < BLOCK { self.special >> into } else { 0 };
+        if ahead != 0 {
+            self.pos += ahead.trailing_zeros() as usize;
+        } else {
+            self.plain_text_beyond_block();
+        }
+    }
+
+    #[inline(never)]
+    fn plain_text_beyond_block(&mut self) {
+        let next = self.block + BLOCK;
+        self.block = if self.pos < next { next } else { self.pos / BLOCK * BLOCK };
+        self.pos = self.pos.max(self.block);
         loop {
-            let into = self.pos - self.block;
-            let ahead = if into < BLOCK { self.special >> into } else { 0 };
+            self.special = special_bits(self.bytes, self.block);
+            let ahead = self.special >> (self.pos - self.block);
             if ahead != 0 {
                 self.pos += ahead.trailing_zeros() as usize;
                 return;
             }
-            self.block = if into < BLOCK { self.block + BLOCK } else { self.pos / BLOCK * BLOCK };
-            self.pos = self.pos.max(self.block);
-            self.special = special_bits(self.bytes, self.block);
+            self.block += BLOCK;
+            self.pos = self.block;
         }
     }
 
