@@ -20,7 +20,7 @@ use cxwatch_event::{Millis, RawRecord, Record};
 use cxwatch_rulebook::{FeedIx, Rulebook};
 use cxwatch_runtime::desk::Publisher;
 use cxwatch_runtime::journal::Rules;
-use cxwatch_runtime::live::Live;
+use cxwatch_runtime::live::{Batch, Live};
 use cxwatch_runtime::ports::{Answer, Fault, ReadFrom, Topic};
 use cxwatch_runtime::restore::Alarm;
 use cxwatch_runtime::settings::{Bounds, Decode, Faults, Plan, Start, Timing};
@@ -253,7 +253,7 @@ impl Listener for SimListener {
         self.sim.count(if clean { "task closed clean" } else { "task closed dirty" });
     }
 
-    fn committed(&mut self, _: usize, _: usize, _: u64) {
+    fn committed(&mut self, _: &[(i32, Batch)], _: u64, _: Millis) {
         self.sim.count("committed");
     }
 

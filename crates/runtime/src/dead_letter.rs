@@ -61,5 +61,5 @@ pub(crate) fn dead_letter(
         add("sub", &sub.to_string());
     }
     let kept = |bytes: Option<&[u8]>| bytes.filter(|_| !headers_only).map(<[u8]>::to_vec);
-    Output { topic: Topic::DeadLetters, key: kept(raw.key), value: kept(raw.value), headers }
+    Output { topic: Topic::DeadLetters, key: kept(raw.key), value: kept(raw.value), headers, label: None }
 }

@@ -1,17 +1,18 @@
 //! Actions and suppressions as records.
 
-use crate::desk::{Output, Place, Publisher, Wall};
+use crate::desk::{Label, Output, Place, Publisher, Wall};
 use crate::ports::Topic;
-use cxwatch_decision::{Decider, Decision, Message, Messages, WallClock};
+use cxwatch_decision::{Change, Decider, Decision, Message, Messages, WallClock};
 use serde::Serialize;
 
-fn record<T: Serialize>(topic: Topic, key: &str, message: &T) -> Output {
+fn record<T: Serialize>(topic: Topic, key: &str, message: &T, label: Label) -> Output {
     let value = serde_json::to_vec(message).expect("messages have text for keys and no endless numbers");
     Output {
         topic,
         key: Some(key.as_bytes().to_vec()),
         value: Some(value),
         headers: vec![("content-type".into(), b"application/cloudevents+json".to_vec())],
+        label: Some(Box::new(label)),
     }
 }
 
@@ -19,6 +20,30 @@ fn customer(decision: &Decision) -> &str {
     match decision {
         Decision::Action(action) => &action.customer,
         Decision::Suppressed(suppressed) => &suppressed.detection.customer,
+    }
+}
+
+fn label(place: &Place<'_>, decision: &Decision) -> Label {
+    match decision {
+        Decision::Action(action) => Label {
+            rule: action.rule.clone(),
+            what: match action.change {
+                Change::Requested => "requested",
+                Change::Updated => "updated",
+                Change::RevokedResolved => "revoked_resolved",
+                Change::RevokedRetracted => "revoked_retracted",
+                Change::RevokedRuleRemoved => "revoked_rule_removed",
+                Change::Expired => "expired",
+            },
+            time: action.detection.as_ref().map_or(action.instant, |d| d.time),
+            is_new: action.change == Change::Requested,
+        },
+        Decision::Suppressed(suppressed) => Label {
+            rule: place.book.rule(suppressed.detection.rule).id.clone(),
+            what: suppressed.reason.name(),
+            time: suppressed.detection.time,
+            is_new: false,
+        },
     }
 }
 
@@ -41,14 +66,15 @@ impl Publisher for Decider {
         let messages = Messages::new(place.book, place.settings);
         for decision in self.take_decisions() {
             let key = customer(&decision);
+            let label = label(place, &decision);
             out.push(match messages.decision(place.partition, &decision) {
                 Message::Action(mut message) => {
                     message.recordedtime = Some(cxwatch_event::messages::Rfc3339(place.now));
-                    record(Topic::Actions, key, &message)
+                    record(Topic::Actions, key, &message, label)
                 }
                 Message::Suppression(mut message) => {
                     message.recordedtime = Some(cxwatch_event::messages::Rfc3339(place.now));
-                    record(Topic::Suppressions, key, &message)
+                    record(Topic::Suppressions, key, &message, label)
                 }
             });
         }

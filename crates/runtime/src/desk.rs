@@ -1,6 +1,7 @@
 //! What the shell asks of a desk: its decisions as records, and what it keeps for the whole task.
 
 use crate::ports::Topic;
+use compact_str::CompactString;
 use cxwatch_engine::Desk;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::Rulebook;
@@ -17,6 +18,21 @@ pub struct Output {
     pub value: Option<Vec<u8>>,
     /// Its headers.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// What it counts as.
+    pub label: Option<Box<Label>>,
+}
+
+/// What a decision counts as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The rule's id.
+    pub rule: CompactString,
+    /// What happened to the action, or why there is none.
+    pub what: &'static str,
+    /// The event time of what it answers.
+    pub time: Millis,
+    /// Whether its latency counts: something new is asked for.
+    pub is_new: bool,
 }
 
 /// What is known where decisions become messages.

@@ -11,6 +11,7 @@ mod decider;
 pub mod desk;
 pub mod journal;
 pub mod live;
+pub mod metrics;
 pub mod ports;
 mod replay;
 pub mod restore;

@@ -51,6 +51,8 @@ struct Side {
     /// Answers where the feed ends that reading has not reached: the oldest and the newest, each (sent at, end).
     oldest: Option<(Millis, i64)>,
     newest: Option<(Millis, i64)>,
+    /// The last end heard of.
+    end: i64,
     rejected_in_a_row: u32,
 }
 
@@ -217,6 +219,7 @@ impl<D: Publisher> Live<D> {
     /// An answer where the feed's partition ends.
     pub fn note_end(&mut self, feed: usize, sent_at: Millis, end: i64) {
         let side = &mut self.sides[feed];
+        side.end = end;
         side.newest = Some((sent_at, end));
         side.oldest = side.oldest.or(side.newest);
     }
@@ -285,6 +288,17 @@ impl<D: Publisher> Live<D> {
     /// How far the feed's watermark has come.
     pub fn feed_watermark(&self, feed: usize) -> Millis {
         self.task.feed_watermark(feed_ix(feed))
+    }
+
+    /// Records between what has been read of a feed and its end, as far as that is known.
+    pub fn lag(&self, feed: usize) -> i64 {
+        let side = &self.sides[feed];
+        (side.end - side.reached).max(0)
+    }
+
+    /// Whether the task is blind to a feed.
+    pub fn is_blind(&self, feed: usize) -> bool {
+        self.task.blindness(feed_ix(feed)).is_some()
     }
 
     /// Whether there is something to commit. A task that only let time pass has nothing: time will pass again.
@@ -482,5 +496,5 @@ pub(crate) fn decode(
 }
 
 fn journal_record(value: Vec<u8>) -> Output {
-    Output { topic: Topic::Journal, key: None, value: Some(value), headers: Vec::new() }
+    Output { topic: Topic::Journal, key: None, value: Some(value), headers: Vec::new(), label: None }
 }

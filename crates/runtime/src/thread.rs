@@ -8,7 +8,7 @@
 mod commit;
 
 use crate::desk::Publisher;
-use crate::live::Live;
+use crate::live::{Batch, Live};
 use crate::ports::{
     Answer, Clock, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, Item, JournalStore, Ports,
     Rebalance, Sink, Source,
@@ -39,8 +39,8 @@ pub trait Listener {
     /// A task is no longer ours; `clean`: everything it did is committed.
     fn closed(&mut self, partition: i32, clean: bool);
 
-    /// A transaction has committed.
-    fn committed(&mut self, tasks: usize, records: usize, took_ms: u64);
+    /// A transaction has committed, with these shares of tasks.
+    fn committed(&mut self, batches: &[(i32, Batch)], took_ms: u64, now: Millis);
 
     /// Something went wrong and is tried again.
     fn troubled(&mut self, fault: &Fault);

@@ -91,7 +91,8 @@ impl Publisher for SimDesk {
         for (number, place) in self.outbox.drain(..) {
             let mut value = number.to_le_bytes().to_vec();
             value.extend_from_slice(&(place as u64).to_le_bytes());
-            out.push(Output { topic: Topic::Actions, key: None, value: Some(value), headers: Vec::new() });
+            let headers = Vec::new();
+            out.push(Output { topic: Topic::Actions, key: None, value: Some(value), headers, label: None });
         }
     }
 

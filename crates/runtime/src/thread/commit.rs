@@ -3,6 +3,7 @@
 use super::Core;
 use super::Listener;
 use crate::desk::Publisher;
+use crate::live::Batch;
 use crate::ports::{
     Answer, Clock, CommitDone, Fault, FeedPartition, JournalStore, OffsetCommit, Outgoing, Ports, Sink,
     Source,
@@ -177,20 +178,17 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
 
     /// The sealed content has committed.
     fn done(&mut self, began: u64) {
-        let (mut tasks, mut records) = (0, 0);
-        let mut delete = Vec::new();
-        for (&partition, task) in &mut self.tasks {
-            let Some(batch) = task.committed() else { continue };
-            tasks += 1;
-            records += batch.records.len();
-            delete.extend(batch.delete_before.map(|before| (partition, before)));
-        }
-        for (partition, before) in delete {
+        let tasks = self.tasks.iter_mut();
+        let batches: Vec<(i32, Batch)> =
+            tasks.filter_map(|(&partition, task)| Some((partition, task.committed()?))).collect();
+        for (partition, batch) in &batches {
             // Refused or failed: the journal is longer than it need be, and the next snapshot tries again.
-            if let Err(fault) = self.journal.delete_before(partition, before) {
+            if let Some(before) = batch.delete_before
+                && let Err(fault) = self.journal.delete_before(*partition, before)
+            {
                 self.listener.troubled(&fault);
             }
         }
-        self.listener.committed(tasks, records, self.clock.elapsed() - began);
+        self.listener.committed(&batches, self.clock.elapsed() - began, self.clock.now());
     }
 }
