@@ -165,9 +165,9 @@ impl Entry {
         self.key.as_deref().is_none_or(|k| k == key)
     }
 
-    /// A refresh and nothing else: can be remembered as part of a stretch.
+    /// A refresh and nothing else: can be remembered as part of a stretch. A detection may be taken back, so it cannot.
     fn is_plain_refresh(&self) -> bool {
-        self.roles == Roles::REFRESH && self.deadline.is_none()
+        self.roles == Roles::REFRESH && self.deadline.is_none() && self.detection.is_none()
     }
 }
 

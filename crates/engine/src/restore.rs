@@ -31,6 +31,9 @@ impl<D: Desk> Task<D> {
                 let feed = &mut self.feeds[usize::from(*feed)];
                 feed.watermark = feed.watermark.max(*watermark);
                 if matches!(verdict, Verdict::LagProof { .. }) {
+                    feed.lag_proof_at = Some(feed.position);
+                }
+                if matches!(verdict, Verdict::LagProof { .. }) {
                     let book = Arc::clone(&self.book);
                     self.fire_due(&book);
                 }

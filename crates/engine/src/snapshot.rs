@@ -177,7 +177,12 @@ impl<D: Desk> Task<D> {
         task.digest = head.digest;
         task.dead_digests.clone_from(&head.dead_digests);
         for (feed, state) in task.feeds.iter_mut().zip(&head.feeds) {
-            *feed = Feed { watermark: state.watermark, position: state.position, blind: state.blind };
+            *feed = Feed {
+                watermark: state.watermark,
+                position: state.position,
+                blind: state.blind,
+                lag_proof_at: None,
+            };
         }
         for bytes in pieces {
             task.restore_customer(bytes)?;

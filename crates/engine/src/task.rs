@@ -25,6 +25,9 @@ pub(crate) struct Feed {
     /// The next offset to read.
     pub(crate) position: i64,
     pub(crate) blind: Option<Blindness>,
+    /// The position at which a proof last found the feed behind the instant. What is proved further there must not be
+    /// applied before that proof.
+    pub(crate) lag_proof_at: Option<i64>,
 }
 
 /// The unit of parallelism. See the crate's description.
@@ -67,7 +70,7 @@ impl<D: Desk> Task<D> {
     /// A task that has read nothing. `seed` spreads customers over tables and shows in no result.
     pub fn new(book: Arc<Rulebook>, settings: Settings, desk: D, seed: u64) -> Self {
         assert_eq!(book.feeds.len(), settings.feeds.len(), "settings name the rulebook's feeds");
-        let feed = Feed { watermark: NEVER, position: 0, blind: None };
+        let feed = Feed { watermark: NEVER, position: 0, blind: None, lag_proof_at: None };
         Task {
             feeds: vec![feed; book.feeds.len()],
             pending: Pending::new(&book),
@@ -242,14 +245,18 @@ impl<D: Desk> Task<D> {
             None => {}
         }
         let watermark = as_of.saturating_sub(self.settings.feeds[at].max_delay_ms);
-        let Feed { watermark: before, position, .. } = self.feeds[at];
+        let Feed { watermark: before, position, lag_proof_at, .. } = self.feeds[at];
         if watermark <= before {
             return;
         }
         let lagging = before < self.instant;
+        let in_order = lagging || lag_proof_at == Some(position);
+        if in_order {
+            self.feeds[at].lag_proof_at = Some(position);
+        }
         if self.journaling {
             let (instant, feed) = (self.instant, feed.0);
-            if lagging {
+            if in_order {
                 self.verdicts.push(Verdict::LagProof { instant, feed, position, watermark });
             } else {
                 self.note_proof(feed, position, watermark);
