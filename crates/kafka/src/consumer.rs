@@ -120,7 +120,8 @@ impl FeedConsumer {
     ///
     /// Forced: `range` assignment (the only one that keeps a partition number of all topics together), no automatic
     /// commits, `read_committed`, end-of-partition events, and no automatic reset: an offset that is gone is an error
-    /// for an operator, never a silent jump.
+    /// for an operator, never a silent jump. Each call that asks the broker takes at most about `timeout`; a few seconds
+    /// are enough, since what is not answered by then is asked again, and nobody polls meanwhile.
     pub fn subscribe(properties: &Properties, topics: &[String], timeout: Duration) -> Result<Self, Fault> {
         let during = "subscribe to the feeds";
         let consumer = Self::create(properties, topics, timeout)?;

@@ -4,14 +4,28 @@ use std::time::Duration;
 
 use cxwatch_runtime::ports::{
     Answer, CommitDone, Fault, FeedPartition, FeedReader, Item, JournalBounds, JournalStore, OffsetCommit,
-    Outgoing, ReadFrom, RecordRef, Rereader, Sink, Source, Topic,
+    Outgoing, Ports, ReadFrom, RecordRef, Rereader, Sink, Source, SystemClock, Topic,
 };
 
 use crate::admin::{Admin, OffsetOf};
 use crate::consumer::{FeedConsumer, GroupMetadata};
+use crate::end_offsets::EndsView;
 use crate::journal_reader::{journal_bounds, read_journal};
 use crate::producer::{Record, TopicOffset, TransactionalProducer};
 use crate::settings::Properties;
+
+/// Kafka as the runtime's world.
+#[derive(Debug, Clone, Copy)]
+pub struct KafkaPorts;
+
+impl Ports for KafkaPorts {
+    type Source = FeedConsumer;
+    type Sink = KafkaSink;
+    type Journal = KafkaJournal;
+    type Rereader = KafkaRereader;
+    type Ends = EndsView;
+    type Clock = SystemClock;
+}
 
 /// How the topics that are written are called in this installation.
 #[derive(Debug, Clone, PartialEq, Eq)]

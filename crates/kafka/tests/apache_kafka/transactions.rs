@@ -179,6 +179,27 @@ fn the_high_watermark_shows_what_an_open_transaction_hides_and_the_journal_waits
 }
 
 #[test]
+fn a_transaction_that_its_producer_abandoned_is_waited_out() {
+    let Some(kafka) = KafkaServer::shared() else { return };
+    let journal = topic(kafka.bootstrap(), "journal", 1);
+    let short = ["transaction.timeout.ms", "socket.timeout.ms", "message.timeout.ms"];
+    let settings = properties(kafka.bootstrap(), &short.map(|name| (name, "2000")));
+    let mut zombie = TransactionalProducer::new(&settings, &unique("tx"), PATIENCE).expect("producer");
+    zombie.begin().expect("begin");
+    send(&mut zombie, &journal, 0, "never decided");
+    let admin = Admin::new(&properties(kafka.bootstrap(), &[]), PATIENCE).expect("admin");
+    let deadline = Instant::now() + PATIENCE;
+    while admin.offset(&journal, 0, OffsetOf::End).expect("end") < 1 {
+        assert!(Instant::now() < deadline, "the record never arrives");
+        zombie.poll().expect("alive");
+    }
+    drop(zombie);
+    assert_eq!(values(kafka.bootstrap(), &journal), [""; 0]);
+    // Its end is decided now: an abort marker follows the record.
+    assert_eq!(admin.offset(&journal, 0, OffsetOf::StableEnd).expect("end"), 2);
+}
+
+#[test]
 fn a_commit_that_a_dead_broker_leaves_open_is_ambiguous_and_can_be_repeated() {
     let Some(mut kafka) = KafkaServer::start_or_skip(&[]) else { return };
     let journal = topic(kafka.bootstrap(), "journal", 1);
