@@ -28,6 +28,9 @@ pub(crate) struct Customer<S> {
     /// When memory is next looked through.
     #[serde(skip, default = "none")]
     pub(crate) tidy_at: Millis,
+    /// How often it has been looked through since something came.
+    #[serde(skip)]
+    pub(crate) tidied: u8,
     /// The newest snapshot that this customer is in, or need not be in.
     #[serde(skip)]
     pub(crate) snapshot: u32,
@@ -137,6 +140,7 @@ impl<S: Default> Customers<S> {
             desk: S::default(),
             desk_at: NONE,
             tidy_at: NONE,
+            tidied: 0,
             snapshot,
         })
     }

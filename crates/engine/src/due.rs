@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 
 /// In place of a rule: the timer at which a customer's memory is looked through.
 pub(crate) const TIDY: u16 = u16::MAX;
+/// So often the pause between two looks at a customer's memory doubles at most.
+const TIDIED_MAX: u8 = 20;
 /// In place of a rule: the desk's timer.
 pub(crate) const DESK: u16 = u16::MAX - 1;
 
@@ -199,15 +201,24 @@ impl<D: Desk> Task<D> {
         if gone {
             self.customers.remove(at);
         } else if more {
-            self.tidy_later(at);
+            let customer = self.customers.live(at);
+            customer.tidied = (customer.tidied + 1).min(TIDIED_MAX);
+            self.set_tidy(at);
         }
     }
 
-    /// Sets the timer for [`Task::tidy`] where none is set.
+    /// Sets the timer for [`Task::tidy`] after something came in.
     pub(crate) fn tidy_later(&mut self, at: u32) {
-        let time = self.instant + self.settings.late_horizon_ms.max(self.settings.dedupe_for_ms) + 1_000;
+        self.customers.live(at).tidied = 0;
+        self.set_tidy(at);
+    }
+
+    /// While nothing comes, the pauses double: what is kept for days is not looked through every few minutes.
+    fn set_tidy(&mut self, at: u32) {
+        let pause = self.settings.late_horizon_ms.max(self.settings.dedupe_for_ms) + 1_000;
         let customer = self.customers.live(at);
-        if customer.tidy_at == NONE && time < crate::FOREVER {
+        let time = self.instant.saturating_add(pause.saturating_mul(1 << customer.tidied));
+        if time < customer.tidy_at && time < crate::FOREVER {
             customer.tidy_at = time;
             self.wheel.insert(Timer { time, customer: at, rule: TIDY });
         }
