@@ -5,6 +5,7 @@
 
 mod completions;
 pub(crate) mod file;
+mod generate;
 mod replay;
 mod rules;
 mod time;
@@ -25,6 +26,7 @@ struct Cli {
 enum Command {
     Replay(Box<replay::Args>),
     Rules(rules::Args),
+    Generate(generate::Args),
     Completions(completions::Args),
 }
 
@@ -58,6 +60,7 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => replay::run(*args),
+        Command::Generate(args) => generate::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

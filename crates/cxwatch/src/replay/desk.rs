@@ -65,6 +65,10 @@ impl Desk for Ledger {
         self.decider.wake(book, customer, state, instant);
     }
 
+    fn settled(&mut self) {
+        self.decider.settled();
+    }
+
     fn rule_removed(&mut self, customer: &str, state: &mut CustomerState, rule: &str, instant: Millis) {
         self.decider.rule_removed(customer, state, rule, instant);
     }

@@ -62,11 +62,7 @@ fn nothing() -> Event {
 
 fn heap_bytes(event: &Event) -> usize {
     let text = |len: usize| if len > INLINE_BYTES { len } else { 0 };
-    let fields = if event.fields.spilled() {
-        event.fields.capacity() * size_of::<cxwatch_event::FieldValue>()
-    } else {
-        0
-    };
+    let fields = event.fields.capacity() * size_of::<cxwatch_event::FieldValue>();
     let values = event.fields.iter().map(|f| match &f.value {
         Value::Text(t) => text(t.len()),
         _ => 0,
