@@ -4,7 +4,7 @@ use crate::drive::{Run, told};
 use crate::naive::{self, Detection};
 use crate::world::{END, World};
 use cxwatch_engine::{Effect, Ended};
-use cxwatch_rulebook::{Kind, Rule};
+use cxwatch_rulebook::{Cond, Kind, MeasureRef, Rule};
 use std::fmt::Write as _;
 
 /// Every detection, in the same order, and nothing withdrawn.
@@ -24,7 +24,7 @@ pub fn identical(world: &World, run: &Run) -> Result<Vec<Detection>, String> {
             Effect::Resolved(_) => {}
         }
     }
-    same_list(world, &found, &right)?;
+    same_list(world, &found, &right, true)?;
     Ok(right)
 }
 
@@ -50,7 +50,7 @@ pub fn net_equal(world: &World, run: &Run) -> Result<Vec<Detection>, String> {
     found.sort();
     let mut sorted = right.clone();
     sorted.sort();
-    same_list(world, &found, &sorted)?;
+    same_list(world, &found, &sorted, false)?;
     Ok(right)
 }
 
@@ -60,11 +60,11 @@ fn is_of(ended: &Ended, detection: &Detection) -> bool {
         && (&ended.about.id, &ended.about.source) == (&detection.about.id, &detection.about.source)
 }
 
-fn same_list(world: &World, found: &[Detection], right: &[Detection]) -> Result<(), String> {
+fn same_list(world: &World, found: &[Detection], right: &[Detection], exact: bool) -> Result<(), String> {
     for at in 0..found.len().max(right.len()) {
         let (one, other) = (found.get(at), right.get(at));
         let agree = match (one, other) {
-            (Some(one), Some(other)) => agrees(world.book.rule(other.rule), one, other),
+            (Some(one), Some(other)) => agrees(world.book.rule(other.rule), one, other, exact),
             _ => false,
         };
         if !agree {
@@ -75,19 +75,43 @@ fn same_list(world: &World, found: &[Detection], right: &[Detection]) -> Result<
 }
 
 /// Equal, but for evidence that the engine cuts: the oldest of a window, all but the first and last start of an absence,
-/// all but the largest contributions to a debt.
-fn agrees(rule: &Rule, found: &Detection, right: &Detection) -> bool {
+/// all but the largest contributions to a debt. Not `exact`: a start that joined late and changes nothing else is no
+/// reason to say it all again.
+fn agrees(rule: &Rule, found: &Detection, right: &Detection, exact: bool) -> bool {
     let counted = match rule.kind {
         Kind::Debt { .. } => true,
         // A window need not hold more than it takes to fire, where nothing else depends on it.
         Kind::Count { at_least_max, .. } => {
             found.events.min(at_least_max as usize) == right.events.min(at_least_max as usize)
         }
-        _ => found.events == right.events,
+        _ => found.events == right.events || !(exact || counts_events(rule)),
     };
     let bare = |d: &Detection| Detection { events: 0, evidence: Vec::new(), ..d.clone() };
     let known = found.evidence.iter().all(|e| right.evidence.contains(e));
     counted && known && !found.evidence.is_empty() && bare(found) == bare(right)
+}
+
+/// Effects, one a line, for people.
+pub fn story(world: &World, run: &Run) -> String {
+    let mut text = String::new();
+    for effect in &run.effects {
+        let (what, rule, level, customer, key, time, about, instant) = match effect {
+            Effect::Detected(d) => {
+                ("detected", d.rule, d.level, &d.customer, &d.key, d.time, &d.about, Some(d.clock.instant))
+            }
+            Effect::Retracted(e) => {
+                ("retracted", e.rule, e.level, &e.customer, &e.key, e.time, &e.about, None)
+            }
+            Effect::Resolved(e) => ("resolved", e.rule, e.level, &e.customer, &e.key, e.time, &e.about, None),
+        };
+        let id = &world.book.rule(rule).id;
+        let _ = writeln!(
+            text,
+            "{what} {id} {level:?} {customer} {key} at {time} about {} by {instant:?}",
+            about.id
+        );
+    }
+    text
 }
 
 /// A world and what happened in it, for people.
@@ -113,4 +137,16 @@ pub fn describe(world: &World, steps: &[crate::world::schedule::Step]) -> String
     }
     let _ = writeln!(text, "{steps:?}");
     text
+}
+
+fn counts_events(rule: &Rule) -> bool {
+    fn reads(cond: &Cond<MeasureRef>) -> bool {
+        match cond {
+            Cond::True => false,
+            Cond::All(all) | Cond::Any(all) => all.iter().any(reads),
+            Cond::Not(cond) => reads(cond),
+            Cond::Test(measure, _) => *measure == MeasureRef::Events,
+        }
+    }
+    reads(&rule.when) || rule.severity.cases.iter().any(|(cond, _)| reads(cond))
 }

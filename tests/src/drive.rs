@@ -35,6 +35,8 @@ struct Commit {
     positions: Vec<i64>,
     instant: Millis,
     digest: u64,
+    /// What else can be seen of the task, for people.
+    seen: String,
     head: Option<Head>,
     /// Of the snapshot that was being written before this commit.
     pieces: Vec<Piece>,
@@ -115,6 +117,9 @@ impl Driver<'_> {
             Step::Advance(instants) => {
                 self.task.advance(END, instants);
             }
+            Step::AdvanceTo(until) => {
+                self.task.advance(until, usize::MAX);
+            }
             Step::Force => self.task.force(),
             Step::Commit { .. } | Step::Crash => unreachable!("handled where steps are counted"),
         }
@@ -135,6 +140,7 @@ impl Driver<'_> {
             positions: feeds(self.world).map(|f| task.position(f)).collect(),
             instant: task.instant(),
             digest: task.digest(),
+            seen: seen(task),
             head,
             pieces,
             ends_snapshot,
@@ -155,7 +161,11 @@ impl Driver<'_> {
             Replay::new(self.world, &mut task, &verdicts, last).run()?;
             task.end_replay();
             if task.digest() != last.digest {
-                return Err("the digest differs after a restore".into());
+                return Err(format!(
+                    "the digest differs after a restore:\n{}\nwhere it was\n{}",
+                    seen(&task),
+                    last.seen
+                ));
             }
             task.desk_mut().effects.clear();
         }
@@ -185,6 +195,17 @@ impl Driver<'_> {
         }
         Ok(task)
     }
+}
+
+fn seen(task: &Task<Filing>) -> String {
+    format!(
+        "instant {}, buffered {}, held {}, episodes {}, {:?}",
+        task.instant(),
+        task.buffered(),
+        task.held(),
+        task.open_episodes(),
+        task.counts()
+    )
 }
 
 fn feeds(world: &World) -> impl Iterator<Item = FeedIx> + use<> {

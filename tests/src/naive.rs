@@ -17,6 +17,8 @@
 //!   one by one, that of the first rule in evaluation order first: a cause before its effects. So with the
 //!   detection of a timer, before any further timer. What is built on a detection is about that detection: source
 //!   `rule:<id>`, and the id of the event that the detection is about.
+//! - A detection with the rule, key, level, time and about of an earlier one is that one, and is not made again. (A rule
+//!   that hears two detections about one event would else say twice what becomes one action.)
 //! - The evidence of a detection (counted by [`MeasureRef::Events`] in whole numbers, like any other number of a condition):
 //!   match, the event; count, the events in the window that count; absence, the starts (the opening one and those that
 //!   joined); sequence, the steps; debt, what added points since it was reset. A detection that
@@ -379,6 +381,10 @@ impl World<'_> {
             events: claim.evidence.len(),
             evidence: claim.evidence,
         };
+        let name = |d: &Detection| (d.rule, d.customer.clone(), d.key.clone(), d.level, d.time, d.about.clone());
+        if self.out.iter().any(|earlier| name(earlier) == name(&detection)) {
+            return;
+        }
         self.out.push(detection.clone());
         self.undelivered.push(detection);
     }

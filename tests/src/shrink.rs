@@ -8,9 +8,14 @@ use cxwatch_rulebook::FeedIx;
 /// A world and a schedule.
 pub type Case = (World, Vec<Step>);
 
-/// The smallest case on the way down for which `fails` still holds.
-pub fn shrink(case: Case, fails: impl Fn(&World, &[Step]) -> bool) -> Case {
+/// The smallest case on the way down that still fails, in the same words at their beginning.
+pub fn shrink<T>(case: Case, check: impl Fn(&World, &[Step]) -> Result<T, String>) -> Case {
+    let beginning = |why: &str| why.chars().take(16).collect::<String>();
     let mut best = case;
+    let Some(first) = check(&best.0, &best.1).err() else { return best };
+    let fails = |world: &World, steps: &[Step]| {
+        check(world, steps).is_err_and(|why| beginning(&why) == beginning(&first))
+    };
     loop {
         let smaller = candidates(&best).into_iter().find(|(world, steps)| fails(world, steps));
         match smaller {

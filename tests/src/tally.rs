@@ -59,6 +59,8 @@ pub fn constructs(book: &Rulebook, ix: RuleIx, level: Level) -> Vec<&'static str
         (rule.per, "per"),
         (rule.rank > 0, "rule on rules"),
         (rule.rank > 1, "rule on rules on rules"),
+        (rule.rank > 0 && rule.kind == Kind::Match, "match on rules"),
+        (rule.rank > 0 && matches!(rule.kind, Kind::Absence { .. }), "absence on rules"),
         (rule.when != cxwatch_rulebook::Cond::True, "when"),
         (!rule.severity.cases.is_empty(), "severity"),
         (!rule.measures.is_empty(), "measure"),

@@ -57,7 +57,7 @@ impl World {
         let feed_of_type: Vec<_> = TYPES.iter().map(|t| (*t, *draw.pick(feeds))).collect();
         let drafts = rules::draw_rules(draw, scope);
         let book = Arc::new(book::compile(book::catalogue(&feed_of_type), &drafts));
-        let bounds: Vec<_> = book.feeds.iter().map(|_| drawn_bounds(draw)).collect();
+        let bounds: Vec<_> = book.feeds.iter().map(|_| drawn_bounds(draw, manners)).collect();
         let records = draw.range(4, 40) as usize;
         let length_ms = *draw.pick(&[15, 30, 60]) * TICK;
         let mut log = stream::draw_log(draw, &book, &bounds, manners, records, length_ms);
@@ -66,7 +66,7 @@ impl World {
         }
         World {
             seed,
-            late_horizon_ms: *draw.pick(&[4, 8, 15, 40]) * TICK,
+            late_horizon_ms: *draw.pick(&[4, 10, 20, 40]) * TICK,
             dedupe_for_ms: draw.range(2, 12) * TICK,
             max_future_ms: 4 * TICK,
             log,
@@ -97,7 +97,9 @@ impl World {
     }
 }
 
-fn drawn_bounds(draw: &mut Draw) -> Bounds {
-    let reorder_ms = draw.range(0, 3) * TICK;
-    Bounds { reorder_ms, max_delay_ms: reorder_ms + draw.range(0, 4) * TICK }
+/// Where producers keep them, they may be wide; where not, narrow ones make more events late.
+fn drawn_bounds(draw: &mut Draw, manners: Manners) -> Bounds {
+    let (reorder_max, more_max) = if manners == Manners::Calm { (3, 4) } else { (2, 2) };
+    let reorder_ms = draw.range(0, reorder_max) * TICK;
+    Bounds { reorder_ms, max_delay_ms: reorder_ms + draw.range(0, more_max) * TICK }
 }

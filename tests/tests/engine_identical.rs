@@ -85,7 +85,7 @@ fn count(tally: &mut Tally, world: &World, run: &drive::Run) {
 }
 
 fn fail(seed: u64, world: World, steps: Vec<Step>, why: &str) -> ! {
-    let (world, steps) = shrink::shrink((world, steps), |world, steps| check(world, steps).is_err());
+    let (world, steps) = shrink::shrink((world, steps), check);
     let small = check(&world, &steps).err().unwrap_or_default();
     panic!("CXWATCH_SEED={seed}: {why}\nmade small: {small}\n{}", agree::describe(&world, &steps));
 }

@@ -38,7 +38,10 @@ pub fn draw_rules(draw: &mut Draw, scope: Scope) -> Vec<Draft> {
 }
 
 fn one_event(draw: &mut Draw, id: &str, before: &[Draft]) -> Draft {
-    let draft = base(draw, id, Kind::Match);
+    let mut draft = base(draw, id, Kind::Match);
+    if !before.is_empty() && draw.chance(40) {
+        draft = draft.on_rule(&draw.pick(before).id, Level::Breach, Roles::EVENT);
+    }
     played(draw, draft, before, Roles::EVENT, 2)
 }
 
@@ -48,7 +51,7 @@ fn absence(draw: &mut Draw, id: &str, before: &[Draft]) -> Draft {
         data_deadline,
         grace: Span::Ms(if draw.chance(50) { 0 } else { draw.range(1, 2) * TICK }),
         warn_permille: draw.chance(35).then(|| *draw.pick(&[250, 500, 800])),
-        once: draw.chance(12),
+        once: draw.chance(18),
         stretch_gap_ms: 0,
     };
     let draft = base(draw, id, kind);
@@ -178,7 +181,7 @@ fn some_time(draw: &mut Draw) -> Millis {
 /// Gives a role to 1 to `most` types, now and then to the detections of a rule before this one.
 fn played(draw: &mut Draw, mut draft: Draft, before: &[Draft], roles: u32, most: i64) -> Draft {
     for _ in 0..draw.range(1, most) {
-        let of = if !before.is_empty() && draw.chance(25) {
+        let of = if !before.is_empty() && draw.chance(30) {
             let below = draw.pick(before);
             let warns = matches!(below.kind, Kind::Absence { warn_permille: Some(_), .. });
             Of::Rule(below.id.clone(), if warns && draw.chance(50) { Level::Warning } else { Level::Breach })

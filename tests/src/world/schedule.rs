@@ -17,6 +17,8 @@ pub enum Step {
     Blind(FeedIx, Silence),
     /// So many instants are processed at most.
     Advance(usize),
+    /// Everything up to an instant is processed, as far as the watermark allows.
+    AdvanceTo(Millis),
     /// The oldest instant is forced out of the buffer.
     Force,
     /// What has come out so far is committed.
@@ -100,13 +102,13 @@ impl Drawing<'_> {
         match draw.range(0, 99) {
             0..20 => self.wall += draw.range(0, 4) * TICK,
             20..58 if !silent && !self.is_lagging(at) => self.read(at),
-            58..68 if !silent => {
+            58..66 if !silent => {
                 let as_of = self.wall - draw.range(0, 2) * TICK;
                 if self.may_prove(at, as_of) {
                     self.steps.push(Step::Proof(feed, as_of));
                 }
             }
-            68..70 if mishaps.blindness => {
+            66..70 if mishaps.blindness => {
                 let seeing = self.silent_until.iter().filter(|s| s.is_none()).count();
                 if !silent && seeing > 1 && draw.chance(60) {
                     let why = *draw.pick(&[Silence::Stalled, Silence::Silent]);
@@ -115,7 +117,7 @@ impl Drawing<'_> {
                 }
             }
             70..71 if mishaps.blindness => self.steps.push(Step::Force),
-            71..86 => self.steps.push(Step::Advance(*draw.pick(&[1, 2, usize::MAX]))),
+            71..86 => self.advance(draw, mishaps),
             86..95 => self.commit(draw),
             95.. if draw.chance(mishaps.crashes) => self.steps.push(Step::Crash),
             _ => {}
@@ -141,6 +143,16 @@ impl Drawing<'_> {
         self.world.log[at][self.next[at]..].iter().all(|logged| logged.recorded_at > as_of)
     }
 
+    fn advance(&mut self, draw: &mut Draw, mishaps: Mishaps) {
+        self.steps.push(match draw.range(0, 2) {
+            0 => Step::Advance(usize::MAX),
+            // Where events come late, how far time had got is part of what happened, and must not depend on how many
+            // instants had something to do.
+            _ if mishaps.blindness => Step::AdvanceTo(self.wall - draw.range(0, 8) * TICK),
+            _ => Step::Advance(draw.range(1, 3) as usize),
+        });
+    }
+
     fn commit(&mut self, draw: &mut Draw) {
         let slice = *draw.pick(&[0, 1, 400, 1_000_000]);
         self.steps.push(Step::Commit { snapshot: draw.chance(50), slice });
@@ -159,7 +171,7 @@ impl Drawing<'_> {
             self.steps.push(Step::Read(FeedIx(at as u8), self.wall));
             self.next[at] += 1;
             match draw.range(0, 9) {
-                0 => self.steps.push(Step::Advance(*draw.pick(&[1, 3]))),
+                0 => self.advance(draw, mishaps),
                 1 => self.commit(draw),
                 2 if draw.chance(mishaps.crashes) => self.steps.push(Step::Crash),
                 _ => {}

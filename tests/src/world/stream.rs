@@ -71,7 +71,7 @@ pub fn draw_log(
         };
         let newest = record.times.iter().copied().max().expect("a record has a time");
         let delay = match manners {
-            Manners::Wild if draw.chance(30) => draw.range(0, 22) * TICK,
+            Manners::Wild if draw.chance(45) => draw.range(0, 22) * TICK,
             _ => draw.range(0, bounds.max_delay_ms / TICK) * TICK,
         };
         let recorded_at = if manners == Manners::Wild { time } else { newest } + delay;
