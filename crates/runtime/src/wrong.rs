@@ -62,4 +62,6 @@ pub enum Wrong {
     EffectsDropped,
     /// After an ambiguous commit everything is sent again, though it had committed.
     SentAgain,
+    /// A producer whose end of transaction may come twice is not replaced.
+    NotRenewed,
 }

@@ -57,6 +57,15 @@ struct Stray {
     at: Millis,
 }
 
+/// A transaction that has been decided; its offsets tell, its partitions do not yet.
+#[derive(Debug)]
+struct Closing {
+    producer: String,
+    txn: TxnId,
+    wrote: BTreeSet<(bool, usize)>,
+    at: Millis,
+}
+
 /// What a group is doing.
 #[derive(Debug, Default)]
 pub struct Group {
@@ -97,6 +106,7 @@ pub struct Broker {
     txns: BTreeMap<TxnId, Txn>,
     producers: BTreeMap<String, Producer>,
     strays: Vec<Stray>,
+    closing: Vec<Closing>,
     /// By feed and partition: what producers have not sent yet.
     upstream: Vec<Vec<Upstream>>,
     answer: Option<Arc<EndOffsets>>,
@@ -126,6 +136,7 @@ impl Broker {
             txns: BTreeMap::new(),
             producers: BTreeMap::new(),
             strays: Vec::new(),
+            closing: Vec::new(),
             upstream: logs.into_iter().map(|f| f.into_iter().map(upstream).collect()).collect(),
             answer: None,
             asked: None,
@@ -150,6 +161,8 @@ impl Broker {
             self.end(&id, Fate::Aborted);
             self.producers.entry(id).or_default().epoch += 1;
         }
+        let now = self.now;
+        self.close(|c| c.at <= now);
         let (due, later): (Vec<Stray>, Vec<Stray>) =
             std::mem::take(&mut self.strays).into_iter().partition(|s| s.at <= self.now);
         self.strays = later;
@@ -213,6 +226,7 @@ impl Broker {
             self.group.offsets.get(&at).is_some_and(|c| c.offset >= last)
         };
         sent && self.txns.is_empty()
+            && self.closing.is_empty()
             && self
                 .feeds
                 .iter()
@@ -225,6 +239,7 @@ impl Broker {
     /// A new producer of this id: what an earlier one had open ends. Its epoch.
     pub fn init(&mut self, producer: &str) -> u32 {
         self.end(producer, Fate::Aborted);
+        self.close(|c| c.producer == producer);
         let state = self.producers.entry(producer.to_owned()).or_default();
         state.epoch += 1;
         state.epoch
@@ -236,6 +251,8 @@ impl Broker {
     }
 
     fn open(&mut self, producer: &str) -> TxnId {
+        // The coordinator lets the next wait until the last is whole.
+        self.close(|c| c.producer == producer);
         let state = self.producers.entry(producer.to_owned()).or_default();
         if let Some(open) = state.open {
             return open;
@@ -271,9 +288,26 @@ impl Broker {
 
     /// Ends what the producer has open.
     pub fn end(&mut self, producer: &str, fate: Fate) {
+        self.end_slowly(producer, fate, 0);
+    }
+
+    /// The same; the offsets are decided now, the markers in the other partitions follow later.
+    pub fn end_slowly(&mut self, producer: &str, fate: Fate, after: Millis) {
         let Some(txn) = self.producers.get_mut(producer).and_then(|p| p.open.take()) else { return };
-        self.fates[txn] = fate;
         let Txn { offsets, wrote, .. } = self.txns.remove(&txn).expect("it is open");
+        if fate == Fate::Committed {
+            self.group.offsets.extend(offsets);
+            if after > 0 {
+                let producer = producer.to_owned();
+                self.closing.push(Closing { producer, txn, wrote, at: self.now + after });
+                return;
+            }
+        }
+        self.mark(txn, fate, wrote);
+    }
+
+    fn mark(&mut self, txn: TxnId, fate: Fate, wrote: BTreeSet<(bool, usize)>) {
+        self.fates[txn] = fate;
         for (is_journal, partition) in wrote {
             if is_journal {
                 self.journal[partition].push(Entry::Marker);
@@ -281,8 +315,14 @@ impl Broker {
                 self.output[partition].push(Entry::Marker);
             }
         }
-        if fate == Fate::Committed {
-            self.group.offsets.extend(offsets);
+    }
+
+    fn close(&mut self, is_due: impl Fn(&Closing) -> bool) {
+        let (due, later): (Vec<Closing>, Vec<Closing>) =
+            std::mem::take(&mut self.closing).into_iter().partition(is_due);
+        self.closing = later;
+        for Closing { txn, wrote, .. } in due {
+            self.mark(txn, Fate::Committed, wrote);
         }
     }
 

@@ -326,7 +326,8 @@ impl Sink<(u64, u32)> for SimSink {
             }
             _ => false,
         };
-        self.end(Fate::Committed);
+        let after = if self.host.chance(30) { self.host.range(1, 2_000) } else { 0 };
+        self.host.sim.broker.borrow_mut().end_slowly(&self.host.producer(), Fate::Committed, after);
         self.host.step()?;
         Ok(CommitDone { renew })
     }

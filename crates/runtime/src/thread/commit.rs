@@ -87,6 +87,10 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
         match self.send(source) {
             Ok(done) => {
                 self.renew = done.renew;
+                #[cfg(feature = "faults")]
+                if self.plan.is_wrong(crate::Wrong::NotRenewed) {
+                    self.renew = false;
+                }
                 self.retry.over();
                 self.done(began);
                 Ok(true)
