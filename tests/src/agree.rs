@@ -4,7 +4,7 @@ use crate::drive::{Run, told};
 use crate::naive::{self, Detection};
 use crate::world::{END, World};
 use cxwatch_engine::{Effect, Ended};
-use cxwatch_rulebook::{Cond, Kind, MeasureRef, Rule};
+use cxwatch_rulebook::{Cond, FeedIx, Kind, MeasureRef, Rule};
 use std::fmt::Write as _;
 
 /// Every detection, in the same order, and nothing withdrawn.
@@ -52,6 +52,26 @@ pub fn net_equal(world: &World, run: &Run) -> Result<Vec<Detection>, String> {
     sorted.sort();
     same_list(world, &found, &sorted, false)?;
     Ok(right)
+}
+
+/// What is concluded from silence was concluded in sight of all feeds that could have broken it.
+///
+/// # Errors
+/// The first detection that was not.
+pub fn in_sight(world: &World, run: &Run) -> Result<(), String> {
+    for effect in &run.effects {
+        let Effect::Detected(detection) = effect else { continue };
+        let rule = world.book.rule(detection.rule);
+        let concludes = matches!(rule.kind, Kind::Absence { .. }) || rule.concludes_from_absence;
+        let saw = |feed: FeedIx| {
+            let (watermark, blind) = detection.clock.feeds[usize::from(feed.0)];
+            !blind && watermark >= detection.time
+        };
+        if concludes && !rule.needs.iter().all(saw) {
+            return Err(format!("concluded without seeing: {detection:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn is_of(ended: &Ended, detection: &Detection) -> bool {

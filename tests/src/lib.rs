@@ -8,16 +8,15 @@ pub mod simulation;
 pub mod tally;
 pub mod world;
 
-/// The seeds that a property test runs: `count` from 1 on, or the one that `CXWATCH_SEED` names.
+/// The seeds that a property test runs: `count` from 1 on, or as many as `CXWATCH_WORLDS` says, or the one that
+/// `CXWATCH_SEED` names.
 ///
 /// # Panics
-/// Where `CXWATCH_SEED` is not a number.
+/// Where one of the two is not a number.
 pub fn seeds(count: u64) -> std::ops::RangeInclusive<u64> {
-    match std::env::var("CXWATCH_SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().expect("CXWATCH_SEED is a number");
-            seed..=seed
-        }
-        Err(_) => 1..=count,
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number in the environment"));
+    match number("CXWATCH_SEED") {
+        Some(seed) => seed..=seed,
+        None => 1..=number("CXWATCH_WORLDS").unwrap_or(count),
     }
 }

@@ -48,6 +48,7 @@ const CONSTRUCTS: [&str; 29] = [
 fn check(world: &World, steps: &[Step]) -> Result<drive::Run, String> {
     let run = drive::run(world, &drive::settings(world), steps)?;
     agree::identical(world, &run)?;
+    agree::in_sight(world, &run)?;
     Ok(run)
 }
 

@@ -43,6 +43,7 @@ const HEALING: [&str; 17] = [
 fn check_net(world: &World, steps: &[Step]) -> Result<drive::Run, String> {
     let run = drive::run(world, &drive::settings(world), steps)?;
     agree::net_equal(world, &run)?;
+    agree::in_sight(world, &run)?;
     Ok(run)
 }
 
@@ -105,6 +106,7 @@ fn check_crashes(world: &World, steps: &[Step]) -> Result<drive::Run, String> {
     let uninterrupted: Vec<Step> = steps.iter().copied().filter(|s| *s != Step::Crash).collect();
     let right = drive::run(world, &settings, &uninterrupted)?;
     let run = drive::run(world, &settings, steps)?;
+    agree::in_sight(world, &run)?;
     let difference = (0..right.effects.len().max(run.effects.len())).find(|at| {
         let bare = |run: &drive::Run| run.effects.get(*at).cloned().map(without_clock);
         bare(&right) != bare(&run)
