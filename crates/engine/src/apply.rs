@@ -90,23 +90,17 @@ impl<D: Desk> Task<D> {
         let (instant, limit) = (self.instant, self.settings.limits.dedupe_ids_max);
         let oldest = instant.saturating_sub(self.settings.dedupe_for_ms);
         let customer = self.customers.live(at);
-        while customer.seen.front().is_some_and(|(seen, _)| *seen < oldest) {
-            customer.seen.pop_front();
-        }
+        customer.seen.forget(oldest);
         let remembered = || {
             customer.slots.iter().any(|s| match &s.state {
                 State::Absence(absence) => absence.remembers(hash),
                 State::Window(_) => false,
             })
         };
-        if customer.seen.iter().any(|(_, seen)| *seen == hash) || (time < instant && remembered()) {
+        if customer.seen.contains(hash) || (time < instant && remembered()) {
             return true;
         }
-        if customer.seen.len() == limit {
-            customer.seen.pop_front();
-            self.counts.bound_hits += 1;
-        }
-        customer.seen.push_back((instant, hash));
+        self.counts.bound_hits += u64::from(!customer.seen.add(instant, hash, limit));
         false
     }
 

@@ -2,13 +2,14 @@
 
 use crate::absence::Absence;
 use crate::guards::Guards;
+use crate::seen::Seen;
 use crate::window::Window;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Kind, Rule, RuleIx};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use smallvec::SmallVec;
 use std::hash::BuildHasher;
 
 /// No instant: later than any.
@@ -18,9 +19,8 @@ pub(crate) const NONE: Millis = Millis::MAX;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Customer<S> {
     pub(crate) id: CompactString,
-    pub(crate) slots: Vec<Slot>,
-    /// Ids seen, with the instant at which they were, oldest first.
-    pub(crate) seen: VecDeque<(Millis, u64)>,
+    pub(crate) slots: SmallVec<[Slot; 1]>,
+    pub(crate) seen: Seen,
     pub(crate) desk: S,
     /// When the desk's timer goes off.
     #[serde(skip, default = "none")]
@@ -80,9 +80,6 @@ impl<S> Customer<S> {
                 Kind::Absence { .. } => State::Absence(Absence::default()),
                 _ => State::Window(Box::default()),
             };
-            if self.slots.len() < 2 {
-                self.slots.reserve_exact(1);
-            }
             self.slots.push(Slot { rule: ix.0, guards: Guards::default(), state, timer_at: NONE });
             self.slots.len() - 1
         })
@@ -135,8 +132,8 @@ impl<S: Default> Customers<S> {
         }
         self.insert(Customer {
             id: id.clone(),
-            slots: Vec::new(),
-            seen: VecDeque::new(),
+            slots: SmallVec::new(),
+            seen: Seen::default(),
             desk: S::default(),
             desk_at: NONE,
             tidy_at: NONE,

@@ -193,9 +193,8 @@ impl<D: Desk> Task<D> {
         }
         customer.slots.retain(|s| !s.is_empty());
         customer.slots.shrink_to_fit();
-        let oldest = instant.saturating_sub(self.settings.dedupe_for_ms);
-        customer.seen.retain(|(time, _)| *time >= oldest);
-        customer.seen.shrink_to_fit();
+        customer.seen.forget(instant.saturating_sub(self.settings.dedupe_for_ms));
+        customer.seen.shrink();
         more |= !customer.seen.is_empty();
         let gone = customer.slots.is_empty() && customer.seen.is_empty() && self.desk.is_idle(&customer.desk);
         if gone {

@@ -15,6 +15,7 @@ mod effect;
 mod guards;
 mod place;
 mod restore;
+mod seen;
 mod settings;
 mod snapshot;
 mod task;

@@ -18,7 +18,6 @@ use crate::{
 use compact_str::CompactString;
 use envelope::Envelope;
 use names::Names;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The headers of a record, in their order.
@@ -241,7 +240,7 @@ impl Decoder {
                 customer: CompactString::const_new(""),
                 id: CompactString::const_new(""),
                 source: CompactString::const_new(""),
-                fields: SmallVec::new(),
+                fields: Vec::new(),
             });
         }
         Ok(Some(Known { id, spec, plan, interest }))

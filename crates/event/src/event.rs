@@ -25,7 +25,7 @@ pub struct Event {
     pub source: CompactString,
     /// The fields that rules read, in ascending order of their index. A field that the event does not carry, or
     /// carries as `null`, is not in the list.
-    pub fields: SmallVec<[FieldValue; 4]>,
+    pub fields: Vec<FieldValue>,
 }
 
 /// A field of an event and its value.

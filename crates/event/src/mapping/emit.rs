@@ -7,7 +7,6 @@ use super::{Expr, NumberStyle, number};
 use crate::decode::ATTRIBUTE_BYTES_MAX;
 use crate::{Event, Field, FieldIx, FieldType, FieldValue, Interest, Reason, Rejection, TypeInterest, Value};
 use compact_str::CompactString;
-use smallvec::SmallVec;
 
 /// What a record becomes.
 pub(super) fn emit(row: &Row, interest: &Interest, out: &mut Mapped) {
@@ -87,8 +86,8 @@ fn fields(
     plan: &EventPlan,
     kind: &TypePlan,
     interest: Option<&TypeInterest>,
-) -> Result<SmallVec<[FieldValue; 4]>, Rejection> {
-    let mut fields = SmallVec::new();
+) -> Result<Vec<FieldValue>, Rejection> {
+    let mut fields = Vec::new();
     for (data, target) in plan.data.iter().zip(&kind.fields) {
         let Some(target) = target else { continue };
         let read = interest.is_some_and(|i| i.reads(target.field));
