@@ -98,6 +98,7 @@ pub struct Sim {
     lives: RefCell<BTreeMap<u64, Life>>,
     incidents: Cell<u32>,
     frozen: Cell<bool>,
+    drawn: Cell<u64>,
     tally: RefCell<BTreeMap<&'static str, u64>>,
     problem: RefCell<Option<String>>,
 }
@@ -106,6 +107,12 @@ impl Sim {
     /// Something happened.
     pub fn count(&self, what: &'static str) {
         *self.tally.borrow_mut().entry(what).or_default() += 1;
+    }
+
+    /// A number that was not drawn before.
+    pub fn unique(&self) -> u64 {
+        self.drawn.set(self.drawn.get() + 1);
+        self.drawn.get()
     }
 
     fn problem(&self, what: String) {
@@ -297,6 +304,7 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
         lives: RefCell::default(),
         incidents: Cell::new(options.incidents),
         frozen: Cell::new(false),
+        drawn: Cell::new(0),
         tally: RefCell::default(),
         problem: RefCell::default(),
     });

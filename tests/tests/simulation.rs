@@ -9,8 +9,8 @@ use cxwatch_tests::simulation::{Options, Outcome, simulate};
 use cxwatch_tests::{agree, seeds};
 use std::collections::BTreeMap;
 
-const CALM: u64 = 1_500;
-const WILD: u64 = 1_500;
+const CALM: u64 = 1_000;
+const WILD: u64 = 1_000;
 
 /// So many seeds at most are tried to see a known error.
 const WRONG: u64 = 2_000;
@@ -49,14 +49,39 @@ fn all(count: u64, options: Options) -> BTreeMap<&'static str, u64> {
     tally
 }
 
+/// What must have happened often enough for a run to say something.
+const HAPPENINGS: [&str; 12] = [
+    "aborted at the commit",
+    "aborted while sending",
+    "ambiguous, committed",
+    "ambiguous, not committed",
+    "closed dirty",
+    "died",
+    "end sent twice",
+    "frozen",
+    "restored",
+    "restored from a snapshot",
+    "waited for an open transaction",
+    "zombie's offsets refused",
+];
+
+fn enough(tally: &BTreeMap<&'static str, u64>, more: &[&'static str]) {
+    if std::env::var("CXWATCH_SEED").is_ok() {
+        return;
+    }
+    let rare = |what: &&&'static str| tally.get(**what).copied().unwrap_or_default() < 50;
+    let rare: Vec<_> = HAPPENINGS.iter().chain(more).filter(rare).collect();
+    assert!(rare.is_empty(), "too rare to say something: {rare:?}");
+}
+
 #[test]
 fn nobody_sees_from_outside_that_processes_died() {
-    all(CALM, Options::calm());
+    enough(&all(CALM, Options::calm()), &[]);
 }
 
 #[test]
 fn what_the_clock_decided_is_decided_once() {
-    all(WILD, Options::wild());
+    enough(&all(WILD, Options::wild()), &["too late to act"]);
 }
 
 /// Builds an error in; whether the simulation sees it.
@@ -76,7 +101,11 @@ fn catches(what: &str, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)) {
 fn known_errors_are_caught() {
     for kind in VerdictKind::ALL {
         let wrong = Wrong::NotWritten(kind);
-        catches(&format!("{wrong:?}"), Options::wild(), &|plan| plan.faults.wrong = Some(wrong));
+        catches(&format!("{wrong:?}"), Options::wild(), &|plan| {
+            plan.faults.wrong = Some(wrong);
+            // Instants are forced out often: feeds fall behind.
+            plan.rules.settings.limits.buffered_events_max = 3;
+        });
     }
     for wrong in [
         Wrong::OutOfOrder,

@@ -44,6 +44,8 @@ pub struct CommitRecord {
     pub seq: u64,
     /// The engine that wrote it.
     pub engine: u32,
+    /// Who wrote it: a number that no other life of the task has. Two owners may both believe in a commit of one number.
+    pub owner: [u8; 8],
     /// By feed: the offsets committed with it.
     pub offsets: Vec<i64>,
     /// The instant through which events and timers have been processed.

@@ -82,6 +82,7 @@ pub struct Live<D: Publisher> {
     record: Record,
     dead: Vec<Output>,
     seq: u64,
+    owner: [u8; 8],
     act_from: Millis,
     first: Option<First>,
     /// The next commit must say which rules are in force from the one before.
@@ -99,6 +100,8 @@ pub(crate) struct Origin<D: Publisher> {
     pub(crate) decoders: Vec<Decode>,
     /// The last commit; 0: none yet.
     pub(crate) seq: u64,
+    /// A number that no other life of the task has.
+    pub(crate) owner: u64,
     pub(crate) act_from: Millis,
     pub(crate) rules_changed: bool,
 }
@@ -116,6 +119,7 @@ impl<D: Publisher> Live<D> {
             record: Record::default(),
             dead: Vec::new(),
             seq: origin.seq,
+            owner: origin.owner.to_le_bytes(),
             act_from: origin.act_from,
             first: fresh.then(|| First { positions: positions.clone(), act_from: origin.act_from }),
             rules_due: fresh || origin.rules_changed,
@@ -141,6 +145,11 @@ impl<D: Publisher> Live<D> {
     /// By feed: the next offset to read.
     pub fn positions(&self) -> Vec<i64> {
         (0..self.sides.len()).map(|f| self.task.position(feed_ix(f))).collect()
+    }
+
+    /// Who writes its commits.
+    pub(crate) fn owner(&self) -> [u8; 8] {
+        self.owner
     }
 
     /// The number of the last sealed commit.
@@ -357,6 +366,7 @@ impl<D: Publisher> Live<D> {
         CommitRecord {
             seq: self.seq,
             engine: ENGINE_VERSION,
+            owner: self.owner,
             offsets: self.task.committable(),
             instant: self.task.instant(),
             positions: self.sealed_positions.clone(),

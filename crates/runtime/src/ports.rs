@@ -301,6 +301,12 @@ pub trait Clock {
 
     /// Milliseconds since some moment before; never goes back.
     fn elapsed(&self) -> u64;
+
+    /// A number that nobody else has drawn.
+    fn unique(&self) -> u64 {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        RandomState::new().build_hasher().finish()
+    }
 }
 
 /// One world's ports.

@@ -86,6 +86,15 @@ fn tampered(partition: i32, what: &str) -> Fault {
     Fault::new(Answer::Exit, "restore", "OffsetsAndJournalDiffer", message)
 }
 
+/// One life of a task in this process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Life {
+    /// A number that no other life has.
+    pub(crate) owner: u64,
+    /// When it began, by the clock that never goes back.
+    pub(crate) began: u64,
+}
+
 /// Restores a task, or begins it where nothing is known of it. `None`: it is no longer ours.
 pub(crate) fn restore<D: Publisher, R: Rereader>(
     plan: &Arc<Plan<D>>,
@@ -93,7 +102,7 @@ pub(crate) fn restore<D: Publisher, R: Rereader>(
     committed: &[Option<CommittedOffset>],
     tail: Tail,
     reread: &mut R,
-    elapsed: u64,
+    life: Life,
     alive: &mut dyn FnMut() -> Result<bool, Fault>,
 ) -> Result<Option<Restored<D>>, Fault> {
     let offsets = offsets_say(partition, committed)?;
@@ -101,7 +110,7 @@ pub(crate) fn restore<D: Publisher, R: Rereader>(
         if offsets.is_some() || tail.snapshot.is_some() {
             return Err(tampered(partition, "the group has offsets, but the journal has no commit"));
         }
-        return begin(plan, partition, reread, elapsed).map(Some);
+        return begin(plan, partition, reread, life).map(Some);
     };
     let Some(offsets) = offsets else {
         return Err(tampered(partition, "the journal has commits, but the group has no offsets"));
@@ -134,10 +143,11 @@ pub(crate) fn restore<D: Publisher, R: Rereader>(
         decoders: past.decoders,
         task: past.task,
         seq: last.seq,
+        owner: life.owner,
         act_from: past.act_from,
         rules_changed,
     };
-    let live = Live::new(Arc::clone(plan), partition, origin, elapsed);
+    let live = Live::new(Arc::clone(plan), partition, origin, life.began);
     Ok(Some(Restored { live, alarms, commits, customers }))
 }
 
@@ -146,7 +156,7 @@ fn begin<D: Publisher, R: Rereader>(
     plan: &Arc<Plan<D>>,
     partition: i32,
     reread: &mut R,
-    elapsed: u64,
+    life: Life,
 ) -> Result<Restored<D>, Fault> {
     let Some(Start { read_from, act_from }) = plan.start else {
         let message = format!(
@@ -163,8 +173,8 @@ fn begin<D: Publisher, R: Rereader>(
         task.start_at(feed_ix(feed), *position);
     }
     let decoders = (plan.decoders)(&plan.book);
-    let origin = Origin { task, decoders, seq: 0, act_from, rules_changed: false };
-    let live = Live::new(Arc::clone(plan), partition, origin, elapsed);
+    let origin = Origin { task, decoders, seq: 0, owner: life.owner, act_from, rules_changed: false };
+    let live = Live::new(Arc::clone(plan), partition, origin, life.began);
     Ok(Restored { live, alarms: Vec::new(), commits: 0, customers: 0 })
 }
 

@@ -1,7 +1,7 @@
 //! The end of a task's journal: the last complete snapshot, and the commits since.
 
 use crate::journal::{Assembler, CommitRecord, Entry, SnapshotHead, Unreadable};
-use crate::ports::{Answer, Fault, JournalBounds, JournalStore};
+use crate::ports::{Answer, Fault, JournalStore};
 use std::collections::BTreeMap;
 
 /// What a restore takes from the journal.
@@ -96,20 +96,21 @@ pub(crate) fn read_tail<J: JournalStore>(journal: &mut J, partition: i32) -> Res
     Ok(tail)
 }
 
-/// The sequence number of the last commit in the journal from an offset on.
-pub(crate) fn last_seq<J: JournalStore>(
+/// Who wrote the commit of this number, if it is in the journal; and the number of the last commit there.
+pub(crate) fn owner_of<J: JournalStore>(
     journal: &mut J,
     partition: i32,
-    from: i64,
-) -> Result<(Option<u64>, JournalBounds), Fault> {
+    seq: u64,
+) -> Result<(Option<[u8; 8]>, Option<u64>), Fault> {
     let mut assembler = Assembler::default();
-    let mut last = None;
-    let bounds = journal.read(partition, from, &mut |_, value| {
+    let (mut owner, mut last) = (None, None);
+    journal.read(partition, 0, &mut |_, value| {
         if let Ok(Some(Entry::Commit(commit))) = assembler.take(value) {
             last = Some(commit.seq);
+            owner = owner.or((commit.seq == seq).then_some(commit.owner));
         }
     })?;
-    Ok((last, bounds))
+    Ok((owner, last))
 }
 
 #[cold]

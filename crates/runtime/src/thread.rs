@@ -13,7 +13,7 @@ use crate::ports::{
     Answer, Clock, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, Item, JournalStore, Ports,
     Rebalance, Sink, Source,
 };
-use crate::restore::{Alarm, restore};
+use crate::restore::{Alarm, Life, restore};
 use crate::settings::Plan;
 use crate::tail::{Tail, read_tail};
 use cxwatch_event::Millis;
@@ -226,11 +226,12 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
         let read = what_is_committed(source, &mut core.journal, &feeds, partition);
         let Some((committed, tail)) = core.or_later(read)? else { return Ok(()) };
         let plan = Arc::clone(&core.plan);
+        let life = Life { owner: core.clock.unique(), began: elapsed };
         let mut alive = || {
             source.poll(Duration::ZERO, &mut |source, event| core.rebalance(source, event))?;
             Ok(core.waiting.contains(&partition))
         };
-        let restored = restore(&plan, partition, &committed, tail, reread, elapsed, &mut alive);
+        let restored = restore(&plan, partition, &committed, tail, reread, life, &mut alive);
         core.take_fault()?;
         let Some(Some(restored)) = core.or_later(restored)? else { return Ok(()) };
         let from: Vec<(FeedPartition, i64)> = feeds.into_iter().zip(restored.live.positions()).collect();

@@ -445,4 +445,8 @@ impl Clock for Host {
     fn elapsed(&self) -> u64 {
         self.sim.broker.borrow().now as u64
     }
+
+    fn unique(&self) -> u64 {
+        self.sim.unique()
+    }
 }

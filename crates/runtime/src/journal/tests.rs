@@ -9,6 +9,7 @@ fn commit() -> CommitRecord {
     CommitRecord {
         seq: 3,
         engine: 1,
+        owner: [1, 2, 3, 4, 5, 6, 7, 8],
         offsets: vec![4, 5],
         instant: 1_000,
         positions: vec![6, 5],
@@ -119,5 +120,5 @@ fn the_bytes_of_version_1() {
     }
 }
 
-const GOLDEN_COMMIT: &str = "011b17165e2c000000f01d0003000127030102080ad00f020c0a888e98a8c0e08081010300000ca01f03bc0f010a010601080201090000";
+const GOLDEN_COMMIT: &str = "015b93605934000000f025000300012f0301010203040506070802080ad00f020c0a888e98a8c0e08081010300000ca01f03bc0f010a010601080201090000";
 const GOLDEN_END: &str = "01ac3c7c58060000006003ac02000100";

@@ -9,7 +9,7 @@ use crate::ports::{
     Source,
 };
 use crate::restore::metadata;
-use crate::tail::last_seq;
+use crate::tail::owner_of;
 
 /// How often a rebalance tries to get its last commit through.
 const LAST_TRIES: u32 = 5;
@@ -164,10 +164,15 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
     /// journal tells. It is one transaction, so one task speaks for all.
     fn clear_up(&mut self) -> Result<(), Fault> {
         self.sink.renew()?;
-        let sealed = self.tasks.values().find_map(|t| Some((t.partition(), t.sealed()?.seq)));
-        if let Some((partition, seq)) = sealed {
-            let (last, _) = last_seq(&mut self.journal, partition, 0)?;
-            let committed = last.is_some_and(|last| last >= seq);
+        let sealed = self.tasks.values().find_map(|t| Some((t.partition(), t.sealed()?.seq, t.owner())));
+        if let Some((partition, seq, us)) = sealed {
+            let (owner, last) = owner_of(&mut self.journal, partition, seq)?;
+            if owner != Some(us) && last.is_some_and(|last| last >= seq) {
+                // Somebody else has gone on from where we were: the task was taken from us before we heard of it.
+                let message = format!("another owner of task {partition} has committed {seq}");
+                return Err(Fault::new(Answer::CloseDirty, "clear up a commit", "Overtaken", message));
+            }
+            let committed = owner == Some(us);
             #[cfg(feature = "faults")]
             let committed = committed && !self.plan.is_wrong(crate::Wrong::SentAgain);
             if committed {
