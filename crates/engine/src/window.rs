@@ -8,7 +8,7 @@ use crate::place::Pos;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
 use cxwatch_event::{MICRO, Micro, Millis, Value};
-use cxwatch_rulebook::{Cond, Hit, Kind, MeasureRef, Roles, Rule, Span};
+use cxwatch_rulebook::{Cond, Hit, Kind, MeasureRef, Roles, Rule};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -178,6 +178,8 @@ impl Window {
                 state.reset = None;
             }
             if let (Some(debt), Kind::Debt { half_life_ms, .. }) = (&state.debt, &rule.kind)
+                // While late events may still come before its newest, they are judged as of that.
+                && debt.at < cut
                 && debt.sum * decay(cut - debt.at, *half_life_ms) < 1.0
             {
                 state.debt = None;
@@ -330,12 +332,9 @@ fn count(
         state.items.drain(..state.items.len() - room);
     }
     let newest = state.items.last().filter(|i| i.counted && counted)?;
-    let since = match (of_last, arrival.hit.within) {
-        (Some(_), _) => Millis::MIN,
-        (None, Span::Ms(ms)) => newest.pos.time - ms,
-        (None, Span::Days(days)) => newest.pos.time - Millis::from(days) * 86_400_000,
-    };
-    let inside: Vec<&Item> = state.items.iter().filter(|i| i.counted && i.pos.time > since).collect();
+    let reaches = |time| ctx.rule.due(ctx.book, time, arrival.hit.within) > newest.pos.time;
+    let is_inside = |i: &&Item| i.counted && (of_last.is_some() || reaches(i.pos.time));
+    let inside: Vec<&Item> = state.items.iter().filter(is_inside).collect();
     let found = if distinct { distinct_values(&inside) } else { inside.len() };
     let needed = arrival.hit.threshold.div_euclid(MICRO) as usize;
     (found >= needed).then(|| completion(ctx, key, arrival, &inside, needed as u32))
@@ -370,9 +369,6 @@ fn sequence(
     arrival: &Arrival<'_>,
     opens: bool,
 ) -> Option<Completion> {
-    let Span::Ms(within) = arrival.hit.within else {
-        unreachable!("a sequence's within is a plain duration")
-    };
     let time = arrival.pos.time;
     let mut completed = None;
     for at in (0..steps).rev() {
@@ -395,7 +391,7 @@ fn sequence(
         let next = item(arrival, true, at + 1);
         if at + 1 == steps {
             // The span is that of the completing event.
-            if time - first.pos.time > within {
+            if time > ctx.rule.due(ctx.book, first.pos.time, arrival.hit.within) {
                 continue;
             }
             let chain: Vec<&Item> = before.iter().chain([&next]).collect();
