@@ -21,7 +21,7 @@
 //!   that hears two detections about one event would else say twice what becomes one action.)
 //! - The evidence of a detection (counted by [`MeasureRef::Events`] in whole numbers, like any other number of a condition):
 //!   match, the event; count, the events in the window that count; absence, the starts (the opening one and those that
-//!   joined); sequence, the steps; debt, what added points since it was reset. A detection that
+//!   joined); sequence, the steps; debt, what added points since it was nothing. A detection that
 //!   serves as evidence counts as one.
 //!
 //! **Keys**
@@ -63,6 +63,7 @@
 //!
 //! **Debt**
 //! - The sum in millionths, as f64: `before = sum * exp2(-(dt / half_life))`, `after = max(0, before + points)`.
+//!   A sum below one millionth is nothing: it is armed, and what led to it no longer counts.
 //!   An event with no weight that holds leaves it alone. Fires at additions only. A firing whose guards or `when` fail leaves it
 //!   armed.
 //!

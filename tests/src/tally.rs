@@ -57,6 +57,7 @@ pub fn constructs(book: &Rulebook, ix: RuleIx, level: Level) -> Vec<&'static str
     }));
     let rest = [
         (rule.per, "per"),
+        (rule.calendar.is_some(), "calendar"),
         (rule.rank > 0, "rule on rules"),
         (rule.rank > 1, "rule on rules on rules"),
         (rule.rank > 0 && rule.kind == Kind::Match, "match on rules"),

@@ -39,6 +39,8 @@ pub struct World {
     pub book: Arc<Rulebook>,
     /// By feed: the times it promises to keep.
     pub bounds: Vec<Bounds>,
+    /// No event is earlier.
+    pub start_ms: Millis,
     /// How late an event may be against its feed's watermark.
     pub late_horizon_ms: Millis,
     /// For how long ids are remembered.
@@ -60,12 +62,15 @@ impl World {
         let bounds: Vec<_> = book.feeds.iter().map(|_| drawn_bounds(draw, manners)).collect();
         let records = draw.range(4, 40) as usize;
         let length_ms = *draw.pick(&[15, 30, 60]) * TICK;
-        let mut log = stream::draw_log(draw, &book, &bounds, manners, records, length_ms);
+        // Some worlds run into the closing of the opening hours.
+        let start_ms = *draw.pick(&[0, 40]) * TICK;
+        let mut log = stream::draw_log(draw, &book, &bounds, manners, records, (start_ms, length_ms));
         for (records, bounds) in log.iter_mut().zip(&bounds) {
             records.push(Logged::closing(END, bounds.reorder_ms));
         }
         World {
             seed,
+            start_ms,
             late_horizon_ms: *draw.pick(&[4, 10, 20, 40]) * TICK,
             dedupe_for_ms: draw.range(2, 12) * TICK,
             max_future_ms: 4 * TICK,

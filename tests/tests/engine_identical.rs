@@ -13,7 +13,7 @@ const WORLDS: u64 = 3_000;
 const SCHEDULES: u64 = 2;
 
 /// Every construct that can fire in such a world.
-const CONSTRUCTS: [&str; 29] = [
+const CONSTRUCTS: [&str; 30] = [
     "match",
     "count within",
     "count of_last",
@@ -36,6 +36,7 @@ const CONSTRUCTS: [&str; 29] = [
     "unless_seen",
     "while",
     "per",
+    "calendar",
     "rule on rules",
     "rule on rules on rules",
     "when",

@@ -20,7 +20,7 @@ const HAPPENINGS: [&str; 6] =
     ["late", "at once", "too late", "in the future", "forced out", "restored from a snapshot"];
 
 /// What heals, and must have fired, been retracted and been held often enough.
-const HEALING: [&str; 17] = [
+const HEALING: [&str; 18] = [
     "absence within",
     "absence by data",
     "once",
@@ -30,6 +30,7 @@ const HEALING: [&str; 17] = [
     "pause",
     "minus",
     "per",
+    "calendar",
     "rule on rules",
     "rule on rules on rules",
     "when",

@@ -11,7 +11,7 @@ pub(super) struct Debt {
     sum: f64,
     at: Millis,
     has_fired: bool,
-    /// What added to it since it was reset.
+    /// What added to it since it was nothing.
     parts: Vec<Part>,
 }
 
@@ -32,6 +32,10 @@ impl Debt {
         }
         let passed = given.rule.used(given.book, self.at, given.fact.time);
         let before = self.sum * libm::exp2(-(passed as f64 / half_life_ms as f64));
+        let before = if before < 1.0 { 0.0 } else { before };
+        if before == 0.0 {
+            *self = Debt::default();
+        }
         if before < rearm_below as f64 {
             self.has_fired = false;
         }

@@ -5,9 +5,10 @@ use cxwatch_event::{
     Catalogue, Field, FieldIx, FieldType, Interest, Micro, Millis, Privacy, TypeId, TypeInterest, TypeSpec,
 };
 use cxwatch_rulebook::{
-    Cond, FeedIx, FeedSet, FieldRef, Guard, Kind, Level, Measure, MeasureRef, Per, Roles, Rule, RuleIx,
+    Calendar, Cond, FeedIx, FeedSet, FieldRef, Guard, Kind, Level, Measure, MeasureRef, Per, Roles, Rule, RuleIx,
     RuleUse, Rulebook, Severity, Span, Table,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The key of `per`: text.
@@ -20,6 +21,15 @@ pub const VALUE: FieldIx = FieldIx(2);
 pub const DEADLINE: FieldIx = FieldIx(3);
 /// How many fields every type has.
 pub const FIELDS: u8 = 4;
+
+/// For how long [`opening_hours`] are interrupted.
+const CLOSED_MS: Millis = 60_000;
+
+/// The first minute, and all day from the third on.
+pub fn opening_hours() -> Calendar {
+    let week = std::array::from_fn(|_| vec![(0, 1), (2, 1440)]);
+    Calendar::new("hours", "UTC", week, BTreeMap::new()).expect("hours in order in a known zone")
+}
 
 /// The catalogue of a world: for every type its name and its feed's. All types have the same four fields.
 pub fn catalogue(types: &[(&str, &str)]) -> Catalogue {
@@ -75,6 +85,8 @@ pub struct Draft {
     pub kind: Kind,
     /// Whether it has `per: data.k`.
     pub per: bool,
+    /// Whether it counts in open time ([`opening_hours`]).
+    pub calendar: bool,
     /// Who plays which role.
     pub clauses: Vec<Clause>,
     /// Its guards.
@@ -104,6 +116,7 @@ impl Draft {
             id: id.into(),
             kind,
             per: false,
+            calendar: false,
             clauses: Vec::new(),
             guards: Vec::new(),
             measures: Vec::new(),
@@ -194,7 +207,8 @@ impl Draft {
             Kind::Debt { half_life_ms, .. } => half_life_ms * 64,
             _ => 0,
         };
-        guards.chain([longest + grace]).max().unwrap_or(0)
+        let closed = if self.calendar { CLOSED_MS } else { 0 };
+        guards.chain([longest + grace + closed]).max().unwrap_or(0)
     }
 }
 
@@ -275,7 +289,7 @@ pub fn compile(catalogue: Catalogue, drafts: &[Draft]) -> Rulebook {
         catalogue: Arc::new(catalogue),
         feeds,
         feed_of_type,
-        calendars: Vec::new(),
+        calendars: vec![opening_hours()],
         rules,
         actions: Vec::new(),
         interest,
@@ -298,7 +312,7 @@ fn rule(draft: &Draft, rank: u16, needs: FeedSet) -> Rule {
         needs,
         concludes_from_absence: at_event
             && (!draft.guards.is_empty() || draft.has(Roles::RESET | Roles::UNLESS)),
-        calendar: None,
+        calendar: draft.calendar.then_some(0),
         reach_ms: draft.reach_ms(),
         guards: draft.guards.clone(),
         measures: draft.measures.clone(),

@@ -129,6 +129,7 @@ fn debt(draw: &mut Draw, id: &str, before: &[Draft]) -> Draft {
 fn base(draw: &mut Draw, id: &str, kind: Kind) -> Draft {
     let mut draft = Draft::new(id, kind);
     draft.per = draw.chance(65);
+    draft.calendar = !matches!(draft.kind, Kind::Match | Kind::Debt { .. }) && draw.chance(20);
     draft.within = Table::plain(Span::Ms(some_time(draw)));
     if draw.chance(20) {
         let cases = vec![(Value::Text("p".into()), Span::Ms(some_time(draw)))];

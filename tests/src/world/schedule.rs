@@ -55,7 +55,7 @@ pub fn draw_schedule(draw: &mut Draw, world: &World, mishaps: Mishaps) -> Vec<St
     let feeds = world.log.len();
     let mut drawing = Drawing {
         world,
-        wall: 0,
+        wall: world.start_ms,
         next: vec![0; feeds],
         silent_until: vec![None; feeds],
         // One feed of some worlds is read only when all others are done.

@@ -49,7 +49,7 @@ pub fn draw_log(
     bounds: &[Bounds],
     manners: Manners,
     records: usize,
-    length_ms: Millis,
+    (start_ms, length_ms): (Millis, Millis),
 ) -> Vec<Vec<Logged>> {
     let mut raw: Vec<Vec<Logged>> = vec![Vec::new(); book.feeds.len()];
     let customers = draw.range(1, 3);
@@ -62,7 +62,7 @@ pub fn draw_log(
             .copied()
             .filter(|t| book.feed_of_type[usize::from(type_id(book, t).0)] == Some(feed))
             .collect();
-        let time = draw.range(0, length_ms / TICK) * TICK;
+        let time = start_ms + draw.range(0, length_ms / TICK) * TICK;
         let record = if kinds.is_empty() || draw.chance(8) {
             Record { events: Vec::new(), times: [time].into_iter().collect() }
         } else {
