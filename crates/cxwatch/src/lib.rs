@@ -1,7 +1,12 @@
 //! The program: what its commands do, as a library, so that tests and benches can call it.
 
+mod admin;
 pub mod cli;
+mod demo;
 pub mod generate;
 mod problems;
 pub mod replay;
+mod run;
+pub mod scenario;
 mod settings;
+mod topics;

@@ -27,6 +27,9 @@ enum Command {
     Replay(Box<replay::Args>),
     Rules(rules::Args),
     Generate(generate::Args),
+    Demo(crate::demo::Args),
+    Run(crate::run::Args),
+    Topics(crate::topics::Args),
     Completions(completions::Args),
 }
 
@@ -62,6 +65,9 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(*args),
         Command::Generate(args) => generate::run(&args),
         Command::Rules(args) => rules::run(&args),
+        Command::Demo(args) => crate::demo::run(&args),
+        Command::Run(args) => crate::run::run(&args),
+        Command::Topics(args) => crate::topics::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

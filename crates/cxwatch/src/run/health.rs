@@ -1,0 +1,194 @@
+//! What the process knows of its own health, told by its threads, shown by the admin server.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Whether work is being done, and why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Readiness {
+    /// Whether no reason speaks against it.
+    pub(crate) ready: bool,
+    /// What speaks against it.
+    pub(crate) reasons: Vec<Reason>,
+    /// Feeds whose silence nobody would notice: neither `expect` is set, nor is there a heartbeat.
+    pub(crate) unwatched: Vec<String>,
+}
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Reason {
+    /// One of a closed list, which docs/operations.md explains.
+    pub(crate) reason: &'static str,
+    /// In words.
+    pub(crate) detail: String,
+}
+
+/// What a thread sees of its tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TasksSeen {
+    /// Tasks at work.
+    pub(crate) tasks: usize,
+    /// Tasks that are being restored.
+    pub(crate) restoring: usize,
+    /// By feed: in how many tasks it is blind.
+    pub(crate) blind: BTreeMap<usize, usize>,
+}
+
+#[derive(Default)]
+struct State {
+    started: bool,
+    stopping: bool,
+    threads: Vec<TasksSeen>,
+    /// By thread: what is being tried again, until it has worked.
+    troubles: BTreeMap<usize, String>,
+    brokers: Option<String>,
+    key_hashes: Option<String>,
+    failure: Option<String>,
+}
+
+/// See the module.
+pub(crate) struct Health {
+    state: Mutex<State>,
+    feeds: Vec<String>,
+    unwatched: Vec<String>,
+}
+
+impl Health {
+    /// For so many threads, and these feeds in the order of their numbers.
+    pub(crate) fn new(threads: usize, feeds: &[String], unwatched: Vec<String>) -> Self {
+        let state = State { threads: vec![TasksSeen::default(); threads], ..State::default() };
+        Health { state: Mutex::new(state), feeds: feeds.to_vec(), unwatched }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All checks of the start are done.
+    pub(crate) fn started(&self) {
+        self.state().started = true;
+    }
+
+    /// The process is on its way out.
+    pub(crate) fn stopping(&self) {
+        self.state().stopping = true;
+    }
+
+    /// What a thread sees.
+    pub(crate) fn seen(&self, thread: usize, seen: TasksSeen) {
+        if let Some(slot) = self.state().threads.get_mut(thread) {
+            *slot = seen;
+        }
+    }
+
+    /// What a thread tries again; `None`: it has worked.
+    pub(crate) fn trouble(&self, thread: usize, trouble: Option<String>) {
+        let mut state = self.state();
+        match trouble {
+            Some(trouble) => {
+                state.troubles.insert(thread, trouble);
+            }
+            None => {
+                state.troubles.remove(&thread);
+            }
+        }
+    }
+
+    /// Why the brokers do not say where the feeds end; `None`: they do.
+    pub(crate) fn brokers(&self, fault: Option<String>) {
+        self.state().brokers = fault;
+    }
+
+    /// Which feeds were written with different key hashes.
+    pub(crate) fn key_hashes(&self, differ: Option<String>) {
+        self.state().key_hashes = differ;
+    }
+
+    /// A thread has ended for good.
+    pub(crate) fn failed(&self, why: String) {
+        self.state().failure.get_or_insert(why);
+    }
+
+    /// Why the process cannot go on.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.state().failure.clone()
+    }
+
+    /// Whether work is being done.
+    pub(crate) fn readiness(&self) -> Readiness {
+        let state = self.state();
+        let mut reasons = Vec::new();
+        let mut say = |reason: &'static str, detail: String| reasons.push(Reason { reason, detail });
+        if let Some(failure) = &state.failure {
+            say("failed", failure.clone());
+        }
+        if state.stopping {
+            say("stopping", "the process is shutting down".to_owned());
+        } else if !state.started {
+            say("starting", "the checks at the start are not done".to_owned());
+        }
+        let restoring: usize = state.threads.iter().map(|thread| thread.restoring).sum();
+        let tasks: usize = state.threads.iter().map(|thread| thread.tasks).sum();
+        if restoring > 0 {
+            say("restoring", format!("{restoring} tasks are being restored, {tasks} are at work"));
+        } else if state.started && tasks == 0 {
+            say("not_assigned", "the group has given this process no task".to_owned());
+        }
+        let mut blind: BTreeMap<usize, usize> = BTreeMap::new();
+        for (feed, count) in state.threads.iter().flat_map(|thread| &thread.blind) {
+            *blind.entry(*feed).or_default() += count;
+        }
+        for (feed, count) in blind {
+            let name = self.feeds.get(feed).map_or("?", String::as_str);
+            say(
+                "blind",
+                format!("feed {name} cannot be seen in {count} tasks; what its events would settle is held"),
+            );
+        }
+        if let Some(fault) = &state.brokers {
+            say(
+                "brokers_silent",
+                format!("the brokers do not say where the feeds end, so time waits: {fault}"),
+            );
+        }
+        if let Some(differ) = &state.key_hashes {
+            say("key_hashes_differ", differ.clone());
+        }
+        for trouble in state.troubles.values() {
+            say("retrying", trouble.clone());
+        }
+        Readiness { ready: reasons.is_empty(), reasons, unwatched: self.unwatched.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(health: &Health) -> Vec<&'static str> {
+        health.readiness().reasons.iter().map(|reason| reason.reason).collect()
+    }
+
+    #[test]
+    fn a_process_is_ready_when_its_tasks_work_and_see() {
+        let health = Health::new(2, &["social".to_owned(), "web".to_owned()], Vec::new());
+        assert_eq!(reasons(&health), ["starting"]);
+        health.started();
+        assert_eq!(reasons(&health), ["not_assigned"]);
+        health.seen(1, TasksSeen { tasks: 1, restoring: 1, blind: BTreeMap::new() });
+        assert_eq!(reasons(&health), ["restoring"]);
+        health.seen(1, TasksSeen { tasks: 2, restoring: 0, blind: BTreeMap::from([(1, 2)]) });
+        assert_eq!(reasons(&health), ["blind"]);
+        assert!(health.readiness().reasons[0].detail.starts_with("feed web cannot be seen in 2 tasks"));
+        health.seen(1, TasksSeen { tasks: 2, ..TasksSeen::default() });
+        assert!(health.readiness().ready);
+        health.trouble(0, Some("commit transaction: timed out".to_owned()));
+        health.brokers(Some("down".to_owned()));
+        assert_eq!(reasons(&health), ["brokers_silent", "retrying"]);
+        health.trouble(0, None);
+        health.brokers(None);
+        health.stopping();
+        assert_eq!(reasons(&health), ["stopping"]);
+    }
+}

@@ -1,0 +1,149 @@
+//! `cxwatch run`: the service on Kafka.
+
+// What `--check` prints is its result.
+#![allow(clippy::print_stdout)]
+
+mod checks;
+mod decoders;
+pub(crate) mod health;
+mod listener;
+pub(crate) mod log;
+pub(crate) mod metrics;
+pub(crate) mod setup;
+pub(crate) mod threads;
+
+use crate::admin::{Admin, listen};
+use crate::cli::Outcome;
+use anyhow::{Result, anyhow};
+use clap::Args as ClapArgs;
+use cxwatch_runtime::ports::SystemClock;
+use health::Health;
+use metrics::Metrics;
+use setup::{Setup, setup};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use threads::{Pace, Service};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// How often the main thread looks after the others.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Watch the feeds of a Kafka cluster and publish actions, until told to stop.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    /// The settings file; docs/configuration.md describes every key.
+    #[arg(long, value_name = "FILE", env = "CXWATCH_CONFIG", default_value = "cxwatch.yaml")]
+    config: PathBuf,
+    /// Check settings and rulebook, print what holds and where each value comes from, and end.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let setup = setup(&args.config)?;
+    if args.check {
+        print!("{}", setup.settings.show());
+        return Ok(Outcome::Fine);
+    }
+    log::start(&setup.settings.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(serve(setup))
+}
+
+/// The main thread: admin server, signals, and an eye on the stream threads.
+async fn serve(setup: Setup) -> Result<Outcome> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let names: Vec<String> = setup.feeds.iter().map(|feed| feed.name.clone()).collect();
+    let health = Arc::new(Health::new(setup.settings.threads, &names, setup.unwatched()));
+    let metrics = Metrics::new()?.with_process()?;
+    metrics.show_rulebook(&setup.book);
+    let listener = listen(setup.settings.admin.listen).await?;
+    tracing::info!(address = %setup.settings.admin.listen, "admin server listens");
+    let admin = Admin {
+        registry: metrics.registry.clone(),
+        health: Arc::clone(&health),
+        token: setup.settings.admin.token.clone(),
+    };
+    let (close, closed) = oneshot::channel::<()>();
+    let server = tokio::spawn(admin.serve(listener, async {
+        let _ = closed.await;
+    }));
+    let ended = tokio::select! {
+        ended = work(setup, Arc::clone(&health), metrics) => ended,
+        () = told_to_stop(&mut terminate, &mut interrupt) => Ok(None),
+    };
+    let result = match ended {
+        Ok(Some(service)) => finish(service, &mut terminate, &mut interrupt).await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let _ = close.send(());
+    // A client that holds a connection open must not hold the process.
+    let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
+    result.map(|()| Outcome::Fine)
+}
+
+async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// The checks and the start. They block, so they have a thread of their own.
+async fn work(setup: Setup, health: Arc<Health>, metrics: Metrics) -> Result<Option<Service>> {
+    let begun = tokio::task::spawn_blocking(move || {
+        let found = checks::check(&setup)?;
+        if let Some(differ) = &found.key_hashes {
+            tracing::error!("{differ}");
+            metrics.key_hashes_differ.set(1);
+        }
+        health.key_hashes(found.key_hashes);
+        for feed in setup.unwatched() {
+            tracing::warn!(
+                feed,
+                "unwatched: no `expect` is set; if it sends no heartbeat, its silence looks like peace"
+            );
+        }
+        let (threads, partitions) = (setup.settings.threads, found.partitions);
+        let started = Arc::clone(&health);
+        let service =
+            Service::start(&setup, partitions, SystemClock::new(), &Pace::default(), health, metrics)?;
+        started.started();
+        tracing::info!(
+            application = setup.settings.application_id,
+            instance = setup.settings.instance_id,
+            threads,
+            partitions,
+            rulebook = %setup.book.name,
+            version = setup.book.version,
+            "watching"
+        );
+        anyhow::Ok(service)
+    });
+    begun.await?.map(Some)
+}
+
+/// Looks after the threads until they end or a signal comes, then waits until they have left in peace.
+async fn finish(service: Service, terminate: &mut Signal, interrupt: &mut Signal) -> Result<()> {
+    let watched = async {
+        while !service.is_over() {
+            service.look_at_brokers();
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = watched => {}
+        () = told_to_stop(terminate, interrupt) => tracing::info!("stopping: a last commit, then the group is left"),
+    }
+    service.ask_to_stop();
+    let joined = tokio::task::spawn_blocking(move || service.join());
+    let ended = tokio::select! {
+        joined = joined => joined?,
+        () = told_to_stop(terminate, interrupt) => return Err(anyhow!("told to stop twice; what was not committed is done again at the next start")),
+    };
+    ended.map_err(|fault| anyhow!("{fault}"))
+}

@@ -1,0 +1,280 @@
+//! The stream threads of a process: begun, begun anew after a fault, ended in peace.
+
+use super::decoders::decoders;
+use super::health::Health;
+use super::listener::Reporter;
+use super::metrics::Metrics;
+use super::setup::Setup;
+use crate::settings::{Moment, Settings};
+use anyhow::Result;
+use cxwatch_decision::{Decider, WallClock};
+use cxwatch_event::Millis;
+use cxwatch_kafka::Properties;
+use cxwatch_kafka::consumer::FeedConsumer;
+use cxwatch_kafka::end_offsets::{EndOffsetsWatch, EndsView};
+use cxwatch_kafka::ports::{KafkaJournal, KafkaRereader, KafkaSink, TopicNames};
+use cxwatch_runtime::journal::Rules;
+use cxwatch_runtime::ports::{Answer, Clock, Fault, Ports, ReadFrom};
+use cxwatch_runtime::settings::{Bounds, Plan, Start, Timing};
+use cxwatch_runtime::thread::{Parts, StreamThread};
+use std::hash::{BuildHasher, Hasher};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a call to the brokers may take before it is tried again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long a thread pauses before it is begun anew: at first, and at most.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_LAST: Duration = Duration::from_secs(10);
+/// A thread that has lived this long was healthy: the next pause is short again.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+
+/// Kafka, with a clock of the caller's choice.
+struct World<C>(PhantomData<C>);
+
+impl<C: Clock> Ports for World<C> {
+    type Source = FeedConsumer;
+    type Sink = KafkaSink;
+    type Journal = KafkaJournal;
+    type Rereader = KafkaRereader;
+    type Ends = EndsView;
+    type Clock = C;
+}
+
+/// How often things are done beyond what the settings say.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    /// Between two questions where the feeds end.
+    pub(crate) ends_every: Duration,
+    /// Between two commits of a thread that is far behind.
+    pub(crate) commit_behind: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { ends_every: Duration::from_millis(200), commit_behind: Duration::from_secs(1) }
+    }
+}
+
+/// What all threads share, read only.
+struct Shared<C> {
+    plan: Arc<Plan<Decider>>,
+    properties: Properties,
+    settings: Settings,
+    feed_topics: Vec<String>,
+    ends: EndsView,
+    clock: C,
+    health: Arc<Health>,
+    metrics: Metrics,
+    stop: Arc<AtomicBool>,
+}
+
+/// The running threads.
+pub(crate) struct Service {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Result<(), Fault>>>,
+    watch: EndOffsetsWatch,
+    health: Arc<Health>,
+}
+
+impl Service {
+    /// Begins the threads. `partitions` is the number that all feeds have.
+    pub(crate) fn start<C: Clock + Clone + Send + Sync + 'static>(
+        setup: &Setup,
+        partitions: i32,
+        clock: C,
+        pace: &Pace,
+        health: Arc<Health>,
+        metrics: Metrics,
+    ) -> Result<Service> {
+        let topics = setup.feed_topics().into_iter().map(|topic| (topic, partitions)).collect();
+        let wall = clock.clone();
+        let properties = &setup.settings.kafka.properties;
+        let watch = EndOffsetsWatch::spawn(properties, topics, pace.ends_every, move || wall.now())?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared {
+            plan: Arc::new(plan(setup, pace, clock.now())),
+            properties: properties.clone(),
+            settings: setup.settings.clone(),
+            feed_topics: setup.feed_topics(),
+            ends: watch.view(),
+            clock,
+            health: Arc::clone(&health),
+            metrics,
+            stop: Arc::clone(&stop),
+        });
+        let threads = (0..setup.settings.threads)
+            .map(|number| {
+                let shared = Arc::clone(&shared);
+                std::thread::Builder::new()
+                    .name(format!("stream-{number}"))
+                    .spawn(move || lives(&shared, number))
+            })
+            .collect::<std::io::Result<Vec<_>>>()?;
+        Ok(Service { stop, threads, watch, health })
+    }
+
+    /// Whether all threads have ended by themselves.
+    pub(crate) fn is_over(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Passes on how the brokers answer.
+    pub(crate) fn look_at_brokers(&self) {
+        let (_, _, fault) = self.watch.health();
+        self.health.brokers(fault.map(|fault| fault.to_string()));
+    }
+
+    /// Asks the threads to end.
+    pub(crate) fn ask_to_stop(&self) {
+        self.health.stopping();
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until all threads have committed and left. The first fault that ended one for good.
+    pub(crate) fn join(self) -> Result<(), Fault> {
+        let mut first = Ok(());
+        for thread in self.threads {
+            let ended = thread.join().unwrap_or_else(|_| {
+                Err(Fault::new(
+                    Answer::Exit,
+                    "run a stream thread",
+                    "Panicked",
+                    "a bug; the lines above tell where",
+                ))
+            });
+            first = first.and(ended);
+        }
+        first
+    }
+}
+
+/// A thread's lives, one after the other, until told to stop or until only an operator can help.
+fn lives<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault> {
+    let mut pause = PAUSE_FIRST;
+    loop {
+        let began = Instant::now();
+        let ended = life(shared, number);
+        if shared.stop.load(Ordering::Relaxed) {
+            // Whatever kept it from leaving in peace, the next process restores from what is committed.
+            if let Err(fault) = &ended {
+                tracing::warn!(thread = number, %fault, "left without a last commit");
+            }
+            return Ok(());
+        }
+        let Err(fault) = ended else { return Ok(()) };
+        if fault.answer == Answer::Exit {
+            tracing::error!(thread = number, %fault, "cannot go on");
+            shared.health.failed(fault.to_string());
+            shared.stop.store(true, Ordering::Relaxed);
+            return Err(fault);
+        }
+        tracing::warn!(thread = number, %fault, "stream thread begins anew");
+        shared.metrics.thread_restarts.inc();
+        shared.health.trouble(number, Some(fault.to_string()));
+        pause = if began.elapsed() > HEALTHY_AFTER { PAUSE_FIRST } else { (pause * 2).min(PAUSE_LAST) };
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !shared.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if shared.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+    }
+}
+
+/// One life: a group member and a producer from first to last.
+fn life<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault> {
+    let Shared { settings, feed_topics, .. } = shared;
+    let member = member_properties(settings, number);
+    let name = format!("{}-{}-{number}", settings.application_id, settings.instance_id);
+    let names = topic_names(settings);
+    // The producer first: it fences what an earlier process of this name may have left open.
+    let sink = KafkaSink::new(&shared.properties, &name, names, feed_topics, ANSWER_WITHIN)?;
+    let journal = KafkaJournal::new(&member, &settings.topics.journal, ANSWER_WITHIN)?;
+    let reread = KafkaRereader::new(&member, feed_topics, ANSWER_WITHIN)?;
+    let source = FeedConsumer::subscribe(&member, feed_topics, ANSWER_WITHIN)?;
+    let parts =
+        Parts { source, sink, journal, reread, ends: shared.ends.clone(), clock: shared.clock.clone() };
+    let (health, metrics) = (Arc::clone(&shared.health), Arc::clone(&shared.metrics.threads));
+    let reporter = Reporter::new(number, feed_topics.len(), health, metrics);
+    let mut thread: StreamThread<World<C>, Decider, Reporter> =
+        StreamThread::new(Arc::clone(&shared.plan), parts, reporter);
+    thread.run(&shared.stop)
+}
+
+/// The properties of a group member.
+pub(crate) fn member_properties(settings: &Settings, thread: usize) -> Properties {
+    let mut member = settings.kafka.properties.clone();
+    member.insert("group.id".to_owned(), settings.application_id.clone());
+    let name = format!("{}-{}-{thread}", settings.application_id, settings.instance_id);
+    if settings.kafka.static_membership {
+        member.insert("group.instance.id".to_owned(), name.clone());
+    }
+    member.entry("client.id".to_owned()).or_insert(name);
+    member
+}
+
+fn topic_names(settings: &Settings) -> TopicNames {
+    let topics = &settings.topics;
+    TopicNames {
+        actions: topics.actions.clone(),
+        suppressions: topics.suppressions.clone(),
+        incidents: topics.incidents.clone(),
+        dead_letters: topics.dead_letters.clone(),
+        journal: topics.journal.clone(),
+    }
+}
+
+fn plan(setup: &Setup, pace: &Pace, now: Millis) -> Plan<Decider> {
+    let Setup { settings, source, book, feeds } = setup;
+    let rules = Rules { source: source.clone(), hash: book.hash, settings: setup.engine() };
+    let of_feed = feeds.clone();
+    let defaults = Timing::new(feeds.len());
+    let commit_ms = settings.commit_interval_ms.unsigned_abs();
+    Plan {
+        rules,
+        book: Arc::clone(book),
+        compile: Box::new(|source| match cxwatch_rulebook::compile(source, "the journal's rulebook") {
+            Ok((book, _)) => Ok(Arc::new(book)),
+            Err(problems) => Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        }),
+        decoders: Box::new(move |book| decoders(&of_feed, book)),
+        desk: Box::new(move |act_from, settings| {
+            Decider::new(act_from, settings.late_horizon_ms, WallClock::At(now))
+        }),
+        start: start(settings, now),
+        timing: Timing {
+            commit_interval_ms: commit_ms,
+            commit_interval_behind_ms: commit_ms.max(pace.commit_behind.as_millis() as u64),
+            // A quiet feed's watermark always lies `max_delay` behind; that is not far.
+            behind_ms: defaults.behind_ms
+                + feeds.iter().map(|feed| feed.settings.max_delay_ms).max().unwrap_or(0),
+            snapshot_every_ms: settings.snapshot_every_ms.unsigned_abs(),
+            blind_after_ms: settings.time.blind_after_ms.unsigned_abs(),
+            expect_ms: feeds.iter().map(|feed| feed.settings.expect_ms).collect(),
+            ..defaults
+        },
+        bounds: Bounds {
+            rejected_in_a_row_max: settings.dead_letters.rejected_in_a_row_max,
+            dead_letters_headers_only: !settings.dead_letters.original_bytes,
+            ..Bounds::default()
+        },
+        seed: std::hash::RandomState::new().build_hasher().finish(),
+        faults: Default::default(),
+    }
+}
+
+/// Where a task begins that has no past; `None` where the operator has not said.
+pub(crate) fn start(settings: &Settings, now: Millis) -> Option<Start> {
+    let (read_from, act_from) = (settings.start.read_from?, settings.start.act_from?);
+    let read_from = match read_from {
+        Moment::Earliest => ReadFrom::Earliest,
+        Moment::Now => ReadFrom::Latest,
+        other => ReadFrom::Time(other.instant(now)),
+    };
+    Some(Start { read_from, act_from: act_from.instant(now) })
+}
