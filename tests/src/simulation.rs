@@ -10,14 +10,15 @@ pub mod log;
 pub mod ports;
 
 use crate::drive::{self, Run};
+use crate::world::book;
 use crate::world::draw::Draw;
 use crate::world::rules::Scope;
 use crate::world::stream::{self, Logged, Manners};
 use crate::world::{END, TICK, World};
 use broker::{Broker, BrokerFaults};
-use cxwatch_engine::{Effect, EventRef};
+use cxwatch_engine::{Effect, EventRef, Settings};
 use cxwatch_event::{Millis, RawRecord, Record};
-use cxwatch_rulebook::{FeedIx, Rulebook};
+use cxwatch_rulebook::{FeedIx, Rulebook, Span, Table};
 use cxwatch_runtime::desk::Publisher;
 use cxwatch_runtime::journal::Rules;
 use cxwatch_runtime::live::{Batch, Live};
@@ -44,6 +45,8 @@ pub struct Options {
     pub mishaps: bool,
     /// So many times a process dies or is frozen.
     pub incidents: u32,
+    /// Every life of a process has one of two rulebooks.
+    pub rulebooks: bool,
     /// What the cluster does wrong.
     pub faults: BrokerFaults,
 }
@@ -51,7 +54,13 @@ pub struct Options {
 impl Options {
     /// Everything that may go wrong does, in a calm world.
     pub fn calm() -> Self {
-        Options { wild: false, mishaps: true, incidents: 6, faults: BrokerFaults::default() }
+        Options {
+            wild: false,
+            mishaps: true,
+            incidents: 6,
+            rulebooks: false,
+            faults: BrokerFaults::default(),
+        }
     }
 
     /// The same in a wild one.
@@ -93,7 +102,7 @@ pub struct Sim {
     pub draw: RefCell<Draw>,
     /// What it was drawn with.
     pub options: Options,
-    plan: Arc<Plan<SimDesk>>,
+    plans: Vec<Arc<Plan<SimDesk>>>,
     slots: RefCell<Vec<Slot>>,
     lives: RefCell<BTreeMap<u64, Life>>,
     incidents: Cell<u32>,
@@ -219,6 +228,7 @@ impl Sim {
         let mut draw = self.draw.borrow_mut();
         let incident_in = draw.range(1, 500) as u32;
         let deadly = draw.chance(60);
+        let plan = Arc::clone(draw.pick(&self.plans));
         drop(draw);
         self.lives.borrow_mut().insert(life, Life { alive: true, incident_in, deadly });
         let host = Host { sim: Rc::clone(self), process, life };
@@ -230,7 +240,7 @@ impl Sim {
             ends: host.clone(),
             clock: host,
         };
-        StreamThread::new(Arc::clone(&self.plan), parts, SimListener { sim: Rc::clone(self) })
+        StreamThread::new(plan, parts, SimListener { sim: Rc::clone(self) })
     }
 }
 
@@ -254,6 +264,10 @@ impl Listener for SimListener {
         if let Some(alarm) = alarms.first() {
             self.sim.problem(format!("task {partition}: {alarm:?}"));
         }
+    }
+
+    fn resumed(&mut self, _: i32) {
+        self.sim.count("resumed");
     }
 
     fn closed(&mut self, _: i32, clean: bool) {
@@ -289,8 +303,17 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
         worlds.push(other);
     }
     let archive = Archive::default();
-    let mut plan = plan(&worlds, &mut draw, &archive, options);
-    adjust(&mut plan);
+    let settings = drawn_settings(&worlds[0], &mut draw, options);
+    let mut books = vec![Arc::clone(&worlds[0].book)];
+    if options.rulebooks {
+        books.push(other_rules(&worlds[0], &mut draw));
+    }
+    let plans = (0..books.len()).map(|which| {
+        let mut plan = plan(&worlds, &books, which, &settings, &archive);
+        adjust(&mut plan);
+        Arc::new(plan)
+    });
+    let plans = plans.collect();
     let logs = (0..worlds[0].log.len())
         .map(|feed| worlds.iter().map(|w| Arc::new(w.log[feed].clone())).collect())
         .collect();
@@ -299,7 +322,7 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
         broker: RefCell::new(Broker::new(logs, options.faults)),
         draw: RefCell::new(draw),
         options,
-        plan: Arc::new(plan),
+        plans,
         slots: RefCell::new((0..processes).map(|_| Slot::Down { until: 0 }).collect()),
         lives: RefCell::default(),
         incidents: Cell::new(options.incidents),
@@ -353,7 +376,8 @@ fn keep_beating(world: &mut World) {
 fn another_partition(world: &World, draw: &mut Draw, manners: Manners) -> World {
     let records = draw.range(4, 30) as usize;
     let length = *draw.pick(&[15, 30, 60]) * TICK;
-    let mut log = stream::draw_log(draw, &world.book, &world.bounds, manners, records, length);
+    let mut log =
+        stream::draw_log(draw, &world.book, &world.bounds, manners, records, (world.start_ms, length));
     for (records, bounds) in log.iter_mut().zip(&world.bounds) {
         records.push(Logged::closing(END, bounds.reorder_ms));
     }
@@ -362,8 +386,16 @@ fn another_partition(world: &World, draw: &mut Draw, manners: Manners) -> World 
     other
 }
 
-fn plan(worlds: &[World], draw: &mut Draw, archive: &Archive, options: Options) -> Plan<SimDesk> {
-    let world = &worlds[0];
+/// What a plan is drawn with.
+struct Drawn {
+    settings: Settings,
+    timing: Timing,
+    bounds: Bounds,
+    ttl_ms: Millis,
+    seed: u64,
+}
+
+fn drawn_settings(world: &World, draw: &mut Draw, options: Options) -> Drawn {
     let feeds = world.log.len();
     let mut settings = drive::settings(world);
     let mut timing = Timing::new(feeds);
@@ -386,22 +418,61 @@ fn plan(worlds: &[World], draw: &mut Draw, archive: &Archive, options: Options) 
         ahead_events_max: draw.range(2, 40) as usize,
         ..Bounds::default()
     };
-    let book = Arc::clone(&world.book);
+    Drawn { settings, timing, bounds, ttl_ms, seed: draw.range(1, 1_000) as u64 }
+}
+
+/// The same rulebook after somebody has worked on it: a rule gone, others with other deadlines.
+fn other_rules(world: &World, draw: &mut Draw) -> Arc<Rulebook> {
+    let mut drafts = world.drafts.clone();
+    let is_named = |id: &str| {
+        let by = |c: &book::Clause| matches!(&c.of, book::Of::Rule(rule, _) if rule == id);
+        world.drafts.iter().any(|d| d.clauses.iter().any(by))
+    };
+    if drafts.len() > 1 && draw.chance(60) {
+        let at = draw.index(drafts.len());
+        if !is_named(&drafts[at].id) {
+            drafts.remove(at);
+        }
+    }
+    for draft in &mut drafts {
+        if draw.chance(50) {
+            draft.within = Table::plain(Span::Ms(draw.range(1, 9) * TICK));
+        }
+    }
+    Arc::new(book::compile(book::catalogue(&world.feed_of_type), &drafts))
+}
+
+/// The plan with the `which`-th of these rulebooks; a rulebook's source is its number.
+fn plan(
+    worlds: &[World],
+    books: &[Arc<Rulebook>],
+    which: usize,
+    drawn: &Drawn,
+    archive: &Archive,
+) -> Plan<SimDesk> {
+    let feeds = worlds[0].log.len();
     let logs: Arc<Vec<Vec<Vec<Logged>>>> = Arc::new(worlds.iter().map(|w| w.log.clone()).collect());
-    let archive = Arc::clone(archive);
+    let (archive, ttl_ms) = (Arc::clone(archive), drawn.ttl_ms);
     Plan {
-        rules: Rules { source: String::new(), hash: [1; 16], settings },
+        rules: Rules {
+            source: which.to_string(),
+            hash: [which as u8 + 1; 16],
+            settings: drawn.settings.clone(),
+        },
         compile: Box::new({
-            let book = Arc::clone(&book);
-            move |_| Ok(Arc::clone(&book))
+            let books = books.to_vec();
+            move |source| {
+                let which: usize = source.parse().map_err(|e| format!("{e}"))?;
+                Ok(Arc::clone(&books[which]))
+            }
         }),
         decoders: Box::new(move |book| (0..feeds).map(|feed| decode(&logs, book, feed)).collect()),
         desk: Box::new(move |_, _| SimDesk::new(Arc::clone(&archive), ttl_ms)),
         start: Some(Start { read_from: ReadFrom::Earliest, act_from: 0 }),
-        timing,
-        bounds,
-        seed: draw.range(1, 1_000) as u64,
-        book,
+        timing: drawn.timing.clone(),
+        bounds: drawn.bounds.clone(),
+        seed: drawn.seed,
+        book: Arc::clone(&books[which]),
         faults: Faults::default(),
     }
 }

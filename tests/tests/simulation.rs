@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 const CALM: u64 = 1_000;
 const WILD: u64 = 1_000;
 
+const CHANGES: u64 = 500;
+
 /// So many seeds at most are tried to see a known error.
 const WRONG: u64 = 2_000;
 
@@ -82,6 +84,20 @@ fn nobody_sees_from_outside_that_processes_died() {
 #[test]
 fn what_the_clock_decided_is_decided_once() {
     enough(&all(WILD, Options::wild()), &["too late to act"]);
+}
+
+/// Every restart may bring another rulebook: what was restored is what was committed, and every decision is published once.
+#[test]
+fn rulebooks_may_change_at_every_start() {
+    let mut restored = 0;
+    for seed in seeds(CHANGES) {
+        let options = Options { rulebooks: true, ..Options::wild() };
+        match simulate(seed, options, &|_| {}) {
+            Ok(outcome) => restored += outcome.tally.get("restored").copied().unwrap_or_default(),
+            Err(why) => panic!("CXWATCH_SEED={seed}: {why}"),
+        }
+    }
+    assert!(restored > 100 || std::env::var("CXWATCH_SEED").is_ok(), "{restored}");
 }
 
 /// Builds an error in; whether the simulation sees it.

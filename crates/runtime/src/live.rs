@@ -11,6 +11,9 @@ use cxwatch_rulebook::FeedIx;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
+/// Between two looks a feed has been asked for no longer than this, in milliseconds.
+const ASKED_MS_MAX: u64 = 1_000;
+
 /// The content of one task's share of a transaction: sent unchanged until it has committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -46,8 +49,8 @@ pub struct Tally {
 struct Side {
     /// Read to here: past the last record, or where the end of the partition was met.
     reached: i64,
-    /// When it last gave a record or a proof, by the clock that never goes back.
-    shown_at: u64,
+    /// For how long it has given neither record nor proof although it was asked, in milliseconds.
+    quiet_ms: u64,
     /// Answers where the feed ends that reading has not reached: the oldest and the newest, each (sent at, end).
     oldest: Option<(Millis, i64)>,
     newest: Option<(Millis, i64)>,
@@ -91,6 +94,8 @@ pub struct Live<D: Publisher> {
     sealed_positions: Vec<i64>,
     sealed: Option<Batch>,
     snapshots: Snapshots,
+    /// When it was last looked for feeds that are quiet, by the clock that never goes back.
+    looked_at: u64,
     tally: Tally,
 }
 
@@ -110,7 +115,7 @@ impl<D: Publisher> Live<D> {
     pub(crate) fn new(plan: Arc<Plan<D>>, partition: i32, origin: Origin<D>, elapsed: u64) -> Self {
         let feeds = plan.book.feeds.len();
         let positions: Vec<i64> = (0..feeds).map(|f| origin.task.position(feed_ix(f))).collect();
-        let side = |reached: &i64| Side { reached: *reached, shown_at: elapsed, ..Side::default() };
+        let side = |reached: &i64| Side { reached: *reached, ..Side::default() };
         let fresh = origin.seq == 0;
         Live {
             partition,
@@ -126,6 +131,7 @@ impl<D: Publisher> Live<D> {
             sealed_positions: positions,
             sealed: None,
             snapshots: Snapshots::default(),
+            looked_at: elapsed,
             tally: Tally::default(),
             task: origin.task,
             plan,
@@ -163,7 +169,7 @@ impl<D: Publisher> Live<D> {
     }
 
     /// Takes a record. A record below the position has been read and is passed over.
-    pub fn take(&mut self, feed: usize, raw: &RecordRef<'_>, now: Millis, elapsed: u64) -> Result<(), Fault> {
+    pub fn take(&mut self, feed: usize, raw: &RecordRef<'_>, now: Millis) -> Result<(), Fault> {
         let ix = feed_ix(feed);
         if raw.offset < self.task.position(ix) {
             return Ok(());
@@ -189,7 +195,7 @@ impl<D: Publisher> Live<D> {
         }
         let side = &mut self.sides[feed];
         side.reached = side.reached.max(raw.offset + 1);
-        side.shown_at = elapsed;
+        side.quiet_ms = 0;
         if rejection.is_none() && refused.is_empty() {
             side.rejected_in_a_row = 0;
             return Ok(());
@@ -235,7 +241,7 @@ impl<D: Publisher> Live<D> {
 
     /// Applies the proofs that reading has come to: everything that had reached the broker when the question was sent
     /// has been read.
-    pub fn prove(&mut self, now: Millis, elapsed: u64) {
+    pub fn prove(&mut self, now: Millis) {
         for feed in 0..self.sides.len() {
             let side = &mut self.sides[feed];
             let proven = |answer: Option<(Millis, i64)>| answer.filter(|(_, end)| side.reached >= *end);
@@ -250,26 +256,32 @@ impl<D: Publisher> Live<D> {
                 }
                 (None, None) => continue,
             };
-            side.shown_at = elapsed;
+            side.quiet_ms = 0;
             self.task.desk_mut().set_wall(Wall::At(now));
             self.task.proof(feed_ix(feed), as_of);
         }
     }
 
     /// A feed that is not served for being far ahead cannot be blamed for its silence.
-    pub fn not_asked(&mut self, feed: usize, elapsed: u64) {
-        self.sides[feed].shown_at = elapsed;
+    pub fn not_asked(&mut self, feed: usize) {
+        self.sides[feed].quiet_ms = 0;
     }
 
     /// Calls feeds blind that have shown nothing for too long, unless none has shown anything: then the broker is down.
+    /// What counts is the time in which they were asked: a process that was frozen, or busy with a restore, asked nobody.
     pub fn look_for_stalled(&mut self, elapsed: u64) {
+        let passed = elapsed.saturating_sub(self.looked_at).min(ASKED_MS_MAX);
+        self.looked_at = elapsed;
         let after = self.plan.timing.blind_after_ms;
-        let fresh = |side: &Side| elapsed.saturating_sub(side.shown_at) <= after;
-        if !self.sides.iter().any(fresh) {
+        for side in &mut self.sides {
+            side.quiet_ms = side.quiet_ms.saturating_add(passed);
+        }
+        let shows = |side: &Side| side.quiet_ms <= after;
+        if !self.sides.iter().any(shows) {
             return;
         }
         for feed in 0..self.sides.len() {
-            if !fresh(&self.sides[feed]) && self.task.blindness(feed_ix(feed)).is_none() {
+            if !shows(&self.sides[feed]) && self.task.blindness(feed_ix(feed)).is_none() {
                 self.task.blind(feed_ix(feed), Blindness::Stalled);
             }
         }
@@ -327,6 +339,14 @@ impl<D: Publisher> Live<D> {
         let due = begun_at.is_none_or(|at| elapsed.saturating_sub(at) >= timing.snapshot_every_ms);
         let affordable = bytes_in * timing.snapshot_percent_max >= bytes_last * 100;
         running.is_none() && due && affordable
+    }
+
+    /// Whether everything it has done is committed, so that it may go on later where it stands, if nobody else has gone
+    /// on meanwhile.
+    pub(crate) fn is_settled(&self) -> bool {
+        let nothing_due = self.first.is_none() && !self.rules_due && self.sealed.is_none();
+        let nothing_new = self.dead.is_empty() && !self.task.desk().has_decisions();
+        self.seq > 0 && nothing_due && nothing_new && self.positions() == self.sealed_positions
     }
 
     /// Seals what has come since the last commit. `snapshot_floor` begins a snapshot with it: an offset of the journal

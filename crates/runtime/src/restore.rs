@@ -56,7 +56,7 @@ pub(crate) fn metadata(seq: u64) -> String {
     format!("cxwatch seq={seq}")
 }
 
-fn seq_of(metadata: &str) -> Option<u64> {
+pub(crate) fn seq_of(metadata: &str) -> Option<u64> {
     metadata.strip_prefix("cxwatch seq=")?.parse().ok()
 }
 

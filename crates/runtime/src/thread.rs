@@ -13,7 +13,7 @@ use crate::ports::{
     Answer, Clock, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, Item, JournalStore, Ports,
     Rebalance, Sink, Source,
 };
-use crate::restore::{Alarm, Life, restore};
+use crate::restore::{Alarm, Life, Restored, restore, seq_of};
 use crate::settings::Plan;
 use crate::tail::{Tail, read_tail};
 use cxwatch_event::Millis;
@@ -35,6 +35,11 @@ pub enum Turn {
 pub trait Listener {
     /// A task was restored, and what was found on the way.
     fn restored(&mut self, partition: i32, alarms: &[Alarm], commits: usize, customers: usize, took_ms: u64);
+
+    /// A task that was given up came back, and goes on where it stood.
+    fn resumed(&mut self, partition: i32) {
+        let _ = partition;
+    }
 
     /// A task is no longer ours; `clean`: everything it did is committed.
     fn closed(&mut self, partition: i32, clean: bool);
@@ -71,12 +76,16 @@ struct Core<P: Ports, D: Publisher, L: Listener> {
     tasks: BTreeMap<i32, Live<D>>,
     /// Tasks of ours that are to be restored.
     waiting: BTreeSet<i32>,
+    /// Tasks that were given up with everything committed: a rebalance takes all tasks away, and gives most of them
+    /// back.
+    parked: BTreeMap<i32, Live<D>>,
     /// Nobody knows whether the sealed content has committed.
     unclear: bool,
     /// The next transaction needs a new producer.
     renew: bool,
     committed_at: u64,
     retry: Retry,
+    retry_restore: Retry,
     /// What went wrong in a rebalance, for the turn to tell.
     fault: Option<Fault>,
     last_ends: Option<Arc<EndOffsets>>,
@@ -138,6 +147,7 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
         let core = Core {
             topics: vec![standing; plan.book.feeds.len()],
             retry: Retry { random: plan.seed, ..Retry::default() },
+            retry_restore: Retry { random: !plan.seed, ..Retry::default() },
             committed_at: clock.elapsed(),
             plan,
             sink,
@@ -148,6 +158,7 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
             assigned: BTreeSet::new(),
             tasks: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            parked: BTreeMap::new(),
             unclear: false,
             renew: false,
             fault: None,
@@ -216,41 +227,64 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
     }
 
     fn restore_one(&mut self) -> Result<(), Fault> {
-        let StreamThread { source, reread, core } = self;
-        let elapsed = core.clock.elapsed();
-        let Some(&partition) = core.waiting.first().filter(|_| elapsed >= core.retry.at) else {
+        let elapsed = self.core.clock.elapsed();
+        let retry_at = self.core.retry_restore.at;
+        let Some(&partition) = self.core.waiting.first().filter(|_| elapsed >= retry_at) else {
             return Ok(());
         };
+        let result = self.restore(partition, elapsed);
+        self.core.take_fault()?;
+        match result {
+            Ok(()) => self.core.retry_restore.over(),
+            Err(fault) if fault.answer == Answer::Retry => {
+                self.core.retry_restore.later(self.core.clock.elapsed());
+                self.core.listener.troubled(&fault);
+            }
+            Err(fault) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, partition: i32, elapsed: u64) -> Result<(), Fault> {
+        let StreamThread { source, reread, core } = self;
         let feeds: Vec<FeedPartition> =
             (0..core.plan.book.feeds.len()).map(|feed| FeedPartition { feed, partition }).collect();
-        let read = what_is_committed(source, &mut core.journal, &feeds, partition);
-        let Some((committed, tail)) = core.or_later(read)? else { return Ok(()) };
-        let plan = Arc::clone(&core.plan);
-        let life = Life { owner: core.clock.unique(), began: elapsed };
-        let mut alive = || {
-            source.poll(Duration::ZERO, &mut |source, event| core.rebalance(source, event))?;
-            Ok(core.waiting.contains(&partition))
+        let parked = core.unpark(source, &feeds, partition)?;
+        let (live, found) = match parked {
+            Some(live) => (live, None),
+            None => {
+                let (committed, tail) = what_is_committed(source, &mut core.journal, &feeds, partition)?;
+                let plan = Arc::clone(&core.plan);
+                let life = Life { owner: core.clock.unique(), began: elapsed };
+                let mut alive = || {
+                    source.poll(Duration::ZERO, &mut |source, event| core.rebalance(source, event))?;
+                    Ok(core.waiting.contains(&partition))
+                };
+                match restore(&plan, partition, &committed, tail, reread, life, &mut alive)? {
+                    None => return Ok(()),
+                    Some(Restored { live, alarms, commits, customers }) => {
+                        (live, Some((alarms, commits, customers)))
+                    }
+                }
+            }
         };
-        let restored = restore(&plan, partition, &committed, tail, reread, life, &mut alive);
-        core.take_fault()?;
-        let Some(Some(restored)) = core.or_later(restored)? else { return Ok(()) };
-        let from: Vec<(FeedPartition, i64)> = feeds.into_iter().zip(restored.live.positions()).collect();
-        let started = source.start(&from);
-        if core.or_later(started)?.is_none() {
-            return Ok(());
-        }
-        core.retry.over();
+        let from: Vec<(FeedPartition, i64)> = feeds.into_iter().zip(live.positions()).collect();
+        source.start(&from)?;
         core.waiting.remove(&partition);
-        let took = core.clock.elapsed() - elapsed;
-        core.listener.restored(partition, &restored.alarms, restored.commits, restored.customers, took);
-        core.tasks.insert(partition, restored.live);
+        core.tasks.insert(partition, live);
+        match found {
+            Some((alarms, commits, customers)) => {
+                let took = core.clock.elapsed() - elapsed;
+                core.listener.restored(partition, &alarms, commits, customers, took);
+            }
+            None => core.listener.resumed(partition),
+        }
         Ok(())
     }
 
     /// Serves the feeds, the one that holds the clock first; one that is far ahead in all tasks is left alone.
     fn serve(&mut self) -> Result<bool, Fault> {
         let core = &mut self.core;
-        let elapsed = core.clock.elapsed();
         let mut order: Vec<(Millis, usize)> = (0..core.plan.book.feeds.len())
             .filter_map(|feed| Some((core.tasks.values().map(|t| t.feed_watermark(feed)).min()?, feed)))
             .collect();
@@ -258,7 +292,7 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
         let mut served = 0;
         for (_, feed) in order {
             if core.tasks.values().all(|task| task.is_ahead(feed)) {
-                core.tasks.values_mut().for_each(|task| task.not_asked(feed, elapsed));
+                core.tasks.values_mut().for_each(|task| task.not_asked(feed));
                 continue;
             }
             let (tasks, clock, mut fault) = (&mut core.tasks, &core.clock, None);
@@ -268,9 +302,9 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
             served += self.source.serve(feed, core.plan.bounds.batch_items_max, &mut |item| {
                 let now = *now.get_or_insert_with(|| clock.now());
                 let result = match item {
-                    Item::Record(record) => tasks
-                        .get_mut(&record.partition)
-                        .map_or(Ok(()), |task| task.take(feed, &record, now, elapsed)),
+                    Item::Record(record) => {
+                        tasks.get_mut(&record.partition).map_or(Ok(()), |task| task.take(feed, &record, now))
+                    }
                     Item::Eof { partition, position } => {
                         if let Some(task) = tasks.get_mut(&partition) {
                             task.eof(feed, position);
@@ -333,6 +367,20 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
         }
     }
 
+    /// The task that was given up, if nobody has committed for it since: our last commit is known to have taken effect,
+    /// so whoever came after us would have gone on with the next number.
+    fn unpark(
+        &mut self,
+        source: &mut P::Source,
+        feeds: &[FeedPartition],
+        partition: i32,
+    ) -> Result<Option<Live<D>>, Fault> {
+        let Some(seq) = self.parked.get(&partition).map(Live::seq) else { return Ok(None) };
+        let committed = source.committed(feeds)?;
+        let ours = committed.iter().all(|c| c.as_ref().and_then(|c| seq_of(&c.metadata)) == Some(seq));
+        Ok(self.parked.remove(&partition).filter(|_| ours))
+    }
+
     fn take_fault(&mut self) -> Result<(), Fault> {
         self.fault.take().map_or(Ok(()), Err)
     }
@@ -347,9 +395,9 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
                 {
                     self.fault = Some(fault);
                 }
-                self.give_up(partitions);
+                self.give_up(partitions, true);
             }
-            Rebalance::Lost(partitions) => self.give_up(partitions),
+            Rebalance::Lost(partitions) => self.give_up(partitions, false),
         }
     }
 
@@ -364,18 +412,27 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
                 self.waiting.insert(at.partition);
             }
         }
+        // What did not come back now is somebody else's.
+        let waiting = &self.waiting;
+        self.parked.retain(|partition, _| waiting.contains(partition));
     }
 
     fn owns_any(&self, partitions: &[FeedPartition]) -> bool {
         partitions.iter().any(|at| self.tasks.contains_key(&at.partition))
     }
 
-    fn give_up(&mut self, partitions: &[FeedPartition]) {
+    fn give_up(&mut self, partitions: &[FeedPartition], may_park: bool) {
         for at in partitions {
             self.assigned.remove(at);
             self.waiting.remove(&at.partition);
+            if !may_park {
+                self.parked.remove(&at.partition);
+            }
             if let Some(task) = self.tasks.remove(&at.partition) {
-                let clean = task.sealed().is_none() && !task.is_dirty();
+                let clean = task.is_settled();
+                if clean && may_park {
+                    self.parked.insert(at.partition, task);
+                }
                 self.listener.closed(at.partition, clean);
             }
         }
@@ -405,7 +462,7 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
             self.look_for_silent(&ends);
         }
         for task in self.tasks.values_mut() {
-            task.prove(now, elapsed);
+            task.prove(now);
             task.look_for_stalled(elapsed);
         }
     }

@@ -1,5 +1,7 @@
 //! A partition as a broker holds it: records of transactions that are open, committed or aborted, and markers.
 
+use std::cell::Cell;
+
 /// What has become of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -28,11 +30,13 @@ pub enum Entry<T> {
 pub struct Log<T> {
     entries: Vec<Entry<T>>,
     start: usize,
+    /// Everything before this is known to be decided, and stays so.
+    decided: Cell<usize>,
 }
 
 impl<T> Default for Log<T> {
     fn default() -> Self {
-        Log { entries: Vec::new(), start: 0 }
+        Log { entries: Vec::new(), start: 0, decided: Cell::new(0) }
     }
 }
 
@@ -56,7 +60,10 @@ impl<T> Log<T> {
     /// The last stable offset: before the first record that is not decided.
     pub fn stable(&self, fates: &[Fate]) -> i64 {
         let open = |e: &Entry<T>| matches!(e, Entry::Record(Some(t), _) if fates[*t] == Fate::Open);
-        self.entries.iter().position(open).map_or(self.end(), |at| at as i64)
+        let decided = self.decided.get();
+        let more = self.entries[decided..].iter().position(open);
+        self.decided.set(more.map_or(self.entries.len(), |more| decided + more));
+        self.decided.get() as i64
     }
 
     /// The committed records from an offset on, up to the last stable one.
