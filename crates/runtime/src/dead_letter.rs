@@ -63,3 +63,56 @@ pub(crate) fn dead_letter(
     let kept = |bytes: Option<&[u8]>| bytes.filter(|_| !headers_only).map(<[u8]>::to_vec);
     Output { topic: Topic::DeadLetters, key: kept(raw.key), value: kept(raw.value), headers, label: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(headers_only: bool) -> Output {
+        let raw = RecordRef {
+            partition: 3,
+            offset: 17,
+            timestamp: None,
+            key: Some(b"c1"),
+            value: Some(b"{"),
+            headers: &[("trace", b"abc")],
+        };
+        let rejection = Rejection {
+            reason: Reason::Malformed,
+            place: "byte 1".into(),
+            expected: "expected a name".into(),
+        };
+        dead_letter("web", &raw, &DeadLetter::of_record(&rejection), headers_only)
+    }
+
+    #[test]
+    fn a_dead_letter_has_the_original_and_says_why() {
+        let letter = letter(false);
+        assert_eq!(letter.topic, Topic::DeadLetters);
+        assert_eq!((letter.key.as_deref(), letter.value.as_deref()), (Some(&b"c1"[..]), Some(&b"{"[..])));
+        let headers: Vec<(&str, &str)> = letter
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), std::str::from_utf8(value).expect("text")))
+            .collect();
+        assert_eq!(
+            headers,
+            [
+                ("trace", "abc"),
+                ("cxwatch_feed", "web"),
+                ("cxwatch_partition", "3"),
+                ("cxwatch_offset", "17"),
+                ("cxwatch_reason", "malformed"),
+                ("cxwatch_place", "byte 1"),
+                ("cxwatch_expected", "expected a name"),
+            ]
+        );
+    }
+
+    #[test]
+    fn headers_only_keeps_what_a_person_wrote_out_of_the_topic() {
+        let letter = letter(true);
+        assert_eq!((letter.key, letter.value), (None, None));
+        assert_eq!(letter.headers.len(), 7);
+    }
+}

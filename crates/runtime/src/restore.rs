@@ -188,7 +188,7 @@ struct Past<D: Publisher> {
     act_from: Millis,
     /// Events that belong into the reorder buffer and have not been fetched.
     buffered: Vec<BufferedRef>,
-    commits: Vec<Box<CommitRecord>>,
+    commits: Vec<CommitRecord>,
 }
 
 impl<D: Publisher> Past<D> {
@@ -196,7 +196,7 @@ impl<D: Publisher> Past<D> {
         let expired: BTreeSet<u64> = tail.commits.iter().flat_map(|c| &c.expired).copied().collect();
         let mut past = match tail.snapshot {
             Some((head, pieces)) => Self::of_snapshot(plan, partition, *head, &pieces)?,
-            None => Self::of_start(plan, partition, tail.commits.first().map(Box::as_ref))?,
+            None => Self::of_start(plan, partition, tail.commits.first())?,
         };
         past.commits = tail.commits;
         past.task.begin_replay();
@@ -252,9 +252,9 @@ impl<D: Publisher> Past<D> {
         loop {
             let changed = |c: &CommitRecord| c.rules.is_some() && c.first.is_none();
             // The first of the rest was reached by a change, which has been applied.
-            let length = rest.iter().skip(1).position(|c| changed(c)).map_or(rest.len(), |at| at + 1);
+            let length = rest.iter().skip(1).position(changed).map_or(rest.len(), |at| at + 1);
             let (stretch, later) = rest.split_at(length);
-            let stretch: Vec<&CommitRecord> = stretch.iter().map(Box::as_ref).collect();
+            let stretch: Vec<&CommitRecord> = stretch.iter().collect();
             if let Some(end) = stretch.last()
                 && self.stretch(reread, &stretch, end, alive)? == Replayed::GivenUp
             {
@@ -395,4 +395,29 @@ fn unusable(partition: i32, problem: &str) -> Fault {
         "the journal of task {partition} cannot be used: {problem}; `cxwatch reset` names the ways to go on"
     );
     Fault::new(Answer::Exit, "restore", "JournalUnusable", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn committed(metadata: &str) -> Option<CommittedOffset> {
+        Some(CommittedOffset { offset: 5, metadata: metadata.into() })
+    }
+
+    #[test]
+    fn offsets_say_which_commit_they_are_of() {
+        assert_eq!(offsets_say(0, &[None, None]), Ok(None));
+        let ours = [committed(&metadata(12)), committed(&metadata(12))];
+        assert_eq!(offsets_say(0, &ours), Ok(Some(vec![12, 12])));
+    }
+
+    #[test]
+    fn offsets_that_somebody_tampered_with_are_for_an_operator() {
+        for others in [[committed(""), committed(&metadata(12))], [None, committed(&metadata(12))]] {
+            let fault = offsets_say(3, &others).expect_err("not ours");
+            assert_eq!((fault.answer, fault.code.as_str()), (Answer::Exit, "OffsetsAndJournalDiffer"));
+            assert!(fault.message.contains("cxwatch reset --to-journal"), "{fault}");
+        }
+    }
 }
