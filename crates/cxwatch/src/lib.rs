@@ -6,6 +6,7 @@ mod demo;
 pub mod generate;
 mod problems;
 pub mod replay;
+mod reset;
 mod run;
 pub mod scenario;
 mod settings;

@@ -1,14 +1,12 @@
 //! `cxwatch topics create`: every topic of the settings, with the right settings, as often as one likes.
 
-// What it found and did is printed.
-#![allow(clippy::print_stdout)]
-
 use crate::cli::Outcome;
 use crate::run::setup::{Setup, setup};
 use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, Subcommand};
 use cxwatch_kafka::admin::{Admin, TopicSpec, TopicState};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,10 +51,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     }
     let partitions = partitions(setup.settings.topics.partitions, &existing)?;
     let mut differ = false;
+    let mut out = std::io::stdout();
     for spec in specs(&setup, partitions) {
         let state = if *dry_run { compare(&admin, &spec)? } else { Some(admin.ensure_topic(&spec)?) };
         differ |= matches!(state, Some(TopicState::Differs(_)));
-        println!("{}", line(&spec, state.as_ref()));
+        writeln!(out, "{}", line(&spec, state.as_ref()))?;
     }
     Ok(if differ { Outcome::Problem } else { Outcome::Fine })
 }

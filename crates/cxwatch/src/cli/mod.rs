@@ -30,6 +30,7 @@ enum Command {
     Demo(crate::demo::Args),
     Run(crate::run::Args),
     Topics(crate::topics::Args),
+    Reset(crate::reset::Args),
     Completions(completions::Args),
 }
 
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => crate::demo::run(&args),
         Command::Run(args) => crate::run::run(&args),
         Command::Topics(args) => crate::topics::run(&args),
+        Command::Reset(args) => crate::reset::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

@@ -1,8 +1,5 @@
 //! `cxwatch demo`: a generated day in four feeds on an embedded stand-in for Kafka, watched by the very code of `run`.
 
-// The actions are printed as they come.
-#![allow(clippy::print_stdout)]
-
 mod clock;
 mod feeder;
 mod viewer;

@@ -143,8 +143,17 @@ fn check_start(setup: &Setup, admin: &Admin, partitions: i32) -> Result<()> {
         .into_iter()
         .flat_map(|topic| (0..partitions).map(move |partition| (topic.clone(), partition)))
         .collect();
-    let offsets = admin.group_offsets(&settings.application_id, &all);
-    let nothing = offsets.is_ok_and(|offsets| offsets.iter().all(Option::is_none));
+    let deadline = Instant::now() + ANSWER_WITHIN;
+    let offsets = loop {
+        match admin.group_offsets(&settings.application_id, &all) {
+            // A coordinator that is new or has moved answers in a moment.
+            Err(fault) if fault.answer == Answer::Retry && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            answer => break answer.map_err(|fault| explain(setup, &fault))?,
+        }
+    };
+    let nothing = offsets.iter().all(Option::is_none);
     if !nothing {
         return Ok(());
     }

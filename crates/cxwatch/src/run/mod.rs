@@ -1,8 +1,5 @@
 //! `cxwatch run`: the service on Kafka.
 
-// What `--check` prints is its result.
-#![allow(clippy::print_stdout)]
-
 mod checks;
 mod decoders;
 pub(crate) mod health;
@@ -13,13 +10,14 @@ pub(crate) mod setup;
 pub(crate) mod threads;
 
 use crate::admin::{Admin, listen};
-use crate::cli::Outcome;
+use crate::cli::{Outcome, usage};
 use anyhow::{Result, anyhow};
 use clap::Args as ClapArgs;
-use cxwatch_runtime::ports::SystemClock;
+use cxwatch_runtime::ports::{Answer, SystemClock};
 use health::Health;
 use metrics::Metrics;
 use setup::{Setup, setup};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +43,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let setup = setup(&args.config)?;
     if args.check {
-        print!("{}", setup.settings.show());
+        std::io::stdout().write_all(setup.settings.show().as_bytes())?;
         return Ok(Outcome::Fine);
     }
     log::start(&setup.settings.log);
@@ -102,10 +100,12 @@ async fn work(setup: Setup, health: Arc<Health>, metrics: Metrics) -> Result<Opt
             metrics.key_hashes_differ.set(1);
         }
         health.key_hashes(found.key_hashes);
-        for feed in setup.unwatched() {
+        let unwatched = setup.unwatched();
+        if !unwatched.is_empty() {
+            let feeds = unwatched.join(", ");
             tracing::warn!(
-                feed,
-                "unwatched: no `expect` is set; if it sends no heartbeat, its silence looks like peace"
+                feeds,
+                "unwatched: without `expect`, and if they send no heartbeat, their silence looks like peace"
             );
         }
         let (threads, partitions) = (setup.settings.threads, found.partitions);
@@ -145,5 +145,7 @@ async fn finish(service: Service, terminate: &mut Signal, interrupt: &mut Signal
         joined = joined => joined?,
         () = told_to_stop(terminate, interrupt) => return Err(anyhow!("told to stop twice; what was not committed is done again at the next start")),
     };
-    ended.map_err(|fault| anyhow!("{fault}"))
+    ended.map_err(
+        |fault| if fault.answer == Answer::Exit { usage(fault.to_string()) } else { anyhow!("{fault}") },
+    )
 }
