@@ -120,6 +120,7 @@ impl Driver<'_> {
             Step::AdvanceTo(until) => {
                 self.task.advance(until, usize::MAX);
             }
+            Step::End(feed) => self.task.end(feed),
             Step::Force => self.task.force(),
             Step::Commit { .. } | Step::Crash => unreachable!("handled where steps are counted"),
         }

@@ -19,6 +19,8 @@ pub enum Step {
     Advance(usize),
     /// Everything up to an instant is processed, as far as the watermark allows.
     AdvanceTo(Millis),
+    /// A bounded feed has been read to its end.
+    End(FeedIx),
     /// The oldest instant is forced out of the buffer.
     Force,
     /// What has come out so far is committed.
@@ -143,6 +145,22 @@ impl Drawing<'_> {
         self.world.log[at][self.next[at]..].iter().all(|logged| logged.recorded_at > as_of)
     }
 
+    /// The input is bounded: each feed ends where its events do, its closing heartbeat is never read.
+    fn end_feeds(&mut self, draw: &mut Draw) {
+        let mut left: Vec<usize> = (0..self.next.len()).collect();
+        while !left.is_empty() {
+            let at = left.remove(draw.index(left.len()));
+            while self.next[at] + 1 < self.world.log[at].len() {
+                self.read(at);
+                if draw.chance(20) {
+                    self.steps.push(Step::Advance(2));
+                }
+            }
+            self.steps.push(Step::End(FeedIx(at as u8)));
+            self.next[at] += 1;
+        }
+    }
+
     fn advance(&mut self, draw: &mut Draw, mishaps: Mishaps) {
         self.steps.push(match draw.range(0, 2) {
             0 => Step::Advance(usize::MAX),
@@ -161,6 +179,9 @@ impl Drawing<'_> {
     /// Reads what is left, closes all feeds, and lets time run to the end.
     fn finish(&mut self, draw: &mut Draw, mishaps: Mishaps) {
         self.wall = self.wall.max(END + 100 * TICK);
+        if !mishaps.blindness && draw.chance(25) {
+            self.end_feeds(draw);
+        }
         loop {
             let left: Vec<usize> =
                 (0..self.next.len()).filter(|f| self.next[*f] < self.world.log[*f].len()).collect();
