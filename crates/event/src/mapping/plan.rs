@@ -89,6 +89,8 @@ pub struct Csv {
     pub header: Header,
     /// Latin-1 instead of UTF-8.
     pub latin1: bool,
+    /// A row is a line, whatever its quotes say: one that is left open ends with its line.
+    pub one_line: bool,
 }
 
 /// Where the names of the columns are.

@@ -34,13 +34,14 @@ pub struct Refusal {
 /// The records of a file.
 pub struct Rows<'s, R: Read> {
     section: &'s Section,
-    input: Input<R>,
+    input: Input<'s, R>,
     rows: u64,
 }
 
-enum Input<R: Read> {
-    Csv { reader: csv::Reader<R>, record: csv::ByteRecord, at: Vec<usize>, width: Width },
-    Json { reader: BufReader<R>, buffer: Vec<u8>, lines: u64 },
+enum Input<'s, R: Read> {
+    Csv { reader: csv::Reader<Guarded<R>>, record: csv::ByteRecord, at: Vec<usize>, width: Width },
+    CsvLines { lines: Lines<R>, dialect: &'s Csv, at: Vec<usize>, width: Width },
+    Json { lines: Lines<R> },
 }
 
 /// How many cells a row has.
@@ -54,26 +55,36 @@ impl Section {
     /// Begins to read a file of records. The names of the columns, where they stand in the first row, are read at
     /// once: a column that the mapping names and the file lacks is a rejection of the whole file.
     pub fn read<R: Read>(&self, from: R) -> io::Result<Result<Rows<'_, R>, Rejection>> {
-        let input = match &self.format {
-            Format::Json => Input::Json { reader: BufReader::new(from), buffer: Vec::new(), lines: 0 },
-            Format::Csv(dialect) => {
-                let mut reader = builder(dialect).from_reader(from);
-                let mut record = csv::ByteRecord::new();
-                let names = match &dialect.header {
-                    Header::FirstRow => {
-                        read_record(&mut reader, &mut record)?;
-                        Some(record.iter().map(header_name).collect::<Vec<_>>())
-                    }
-                    Header::Names(names) => Some(names.iter().map(|n| n.to_string()).collect()),
-                    Header::None => None,
-                };
-                match self.bind(names.as_deref()) {
-                    Ok((at, width)) => Input::Csv { reader, record, at, width },
-                    Err(rejection) => return Ok(Err(rejection)),
-                }
+        let dialect = match &self.format {
+            Format::Json => {
+                return Ok(Ok(Rows {
+                    section: self,
+                    input: Input::Json { lines: Lines::new(from) },
+                    rows: 0,
+                }));
             }
+            Format::Csv(dialect) => dialect,
         };
-        Ok(Ok(Rows { section: self, input, rows: 0 }))
+        let mut record = csv::ByteRecord::new();
+        let input = if dialect.one_line {
+            let mut lines = Lines::new(from);
+            let mut names = dialect.names();
+            if let Header::FirstRow = dialect.header {
+                lines.next()?;
+                parse_line(dialect, &lines.buffer, &mut record)?;
+                names = Some(record.iter().map(header_name).collect());
+            }
+            self.bind(names.as_deref()).map(|(at, width)| Input::CsvLines { lines, dialect, at, width })
+        } else {
+            let mut reader = builder(dialect).from_reader(Guarded { inner: from, since_row: 0 });
+            let mut names = dialect.names();
+            if let Header::FirstRow = dialect.header {
+                read_record(&mut reader, &mut record)?;
+                names = Some(record.iter().map(header_name).collect());
+            }
+            self.bind(names.as_deref()).map(|(at, width)| Input::Csv { reader, record, at, width })
+        };
+        Ok(input.map(|input| Rows { section: self, input, rows: 0 }))
     }
 
     /// Maps one record of a topic, whose offset is its number. Columns need names that stand in the mapping, or
@@ -82,24 +93,16 @@ impl Section {
         let mut out = Mapped { row: offset, line: offset, ..Mapped::default() };
         match &self.format {
             Format::Json => json(self, value, interest, &mut out),
-            Format::Csv(dialect) => {
-                let names: Option<Vec<String>> = match &dialect.header {
-                    Header::Names(names) => Some(names.iter().map(|n| n.to_string()).collect()),
-                    _ => None,
-                };
-                match self.bind(names.as_deref()) {
-                    Err(rejection) => refuse(&mut out, rejection),
-                    Ok((at, width)) => {
-                        let mut reader = builder(dialect).from_reader(value);
-                        let mut record = csv::ByteRecord::new();
-                        if let Ok(true) = read_record(&mut reader, &mut record) {
-                            csv_row(self, &record, &at, width, interest, &mut out);
-                        } else {
-                            refuse(&mut out, malformed("value", "expected a row of CSV"));
-                        }
+            Format::Csv(dialect) => match self.bind(dialect.names().as_deref()) {
+                Err(rejection) => refuse(&mut out, rejection),
+                Ok((at, width)) => {
+                    let mut record = csv::ByteRecord::new();
+                    match parse_line(dialect, value, &mut record) {
+                        Ok(true) => csv_row(self, &record, &at, width, interest, &mut out),
+                        _ => refuse(&mut out, malformed("value", "expected a row of CSV")),
                     }
                 }
-            }
+            },
         }
         out
     }
@@ -137,6 +140,7 @@ impl<R: Read> Rows<'_, R> {
         let mut out = Mapped::default();
         match &mut self.input {
             Input::Csv { reader, record, at, width } => {
+                reader.get_mut().since_row = 0;
                 if !read_record(reader, record)? {
                     return Ok(None);
                 }
@@ -145,25 +149,113 @@ impl<R: Read> Rows<'_, R> {
                 out.line = first_line(record, reader.position());
                 csv_row(self.section, record, at, *width, interest, &mut out);
             }
-            Input::Json { reader, buffer, lines } => {
-                loop {
-                    buffer.clear();
-                    if reader.read_until(b'\n', buffer)? == 0 {
-                        return Ok(None);
-                    }
-                    *lines += 1;
-                    if !buffer.trim_ascii().is_empty() {
-                        break;
-                    }
-                }
+            Input::CsvLines { lines, dialect, at, width } => {
+                let Some(whole) = lines.next_full()? else { return Ok(None) };
                 self.rows += 1;
-                out.row = self.rows;
-                out.line = *lines;
-                json(self.section, buffer.trim_ascii(), interest, &mut out);
+                (out.row, out.line) = (self.rows, lines.number);
+                let mut record = csv::ByteRecord::new();
+                if !whole {
+                    refuse(&mut out, too_long());
+                } else if parse_line(dialect, &lines.buffer, &mut record)? {
+                    csv_row(self.section, &record, at, *width, interest, &mut out);
+                }
+            }
+            Input::Json { lines } => {
+                let Some(whole) = lines.next_full()? else { return Ok(None) };
+                self.rows += 1;
+                (out.row, out.line) = (self.rows, lines.number);
+                if whole {
+                    json(self.section, lines.buffer.trim_ascii(), interest, &mut out);
+                } else {
+                    refuse(&mut out, too_long());
+                }
             }
         }
         Ok(Some(out))
     }
+}
+
+impl Csv {
+    /// The names of the columns that stand in the mapping.
+    fn names(&self) -> Option<Vec<String>> {
+        match &self.header {
+            Header::Names(names) => Some(names.iter().map(|n| n.to_string()).collect()),
+            Header::FirstRow | Header::None => None,
+        }
+    }
+}
+
+/// Lines of bounded length.
+struct Lines<R> {
+    reader: BufReader<R>,
+    /// The line, without its end.
+    buffer: Vec<u8>,
+    /// Its number, from 1.
+    number: u64,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(from: R) -> Self {
+        Lines { reader: BufReader::new(from), buffer: Vec::new(), number: 0 }
+    }
+
+    /// The next line; `None` at the end. False if it is too long and has been passed over.
+    fn next(&mut self) -> io::Result<Option<bool>> {
+        self.buffer.clear();
+        let limit = VALUE_BYTES_MAX as u64 + 2;
+        if self.reader.by_ref().take(limit).read_until(b'\n', &mut self.buffer)? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let whole = self.buffer.ends_with(b"\n") || (self.buffer.len() as u64) < limit;
+        if !whole {
+            self.reader.skip_until(b'\n')?;
+        }
+        for end in [b'\n', b'\r'] {
+            self.buffer.pop_if(|byte| *byte == end);
+        }
+        Ok(Some(whole))
+    }
+
+    /// The next line that is not empty.
+    fn next_full(&mut self) -> io::Result<Option<bool>> {
+        loop {
+            match self.next()? {
+                Some(true) if self.buffer.trim_ascii().is_empty() => {}
+                line => return Ok(line),
+            }
+        }
+    }
+}
+
+/// Bytes of rows that may span lines: a quote that is left open must not read a whole file into one row.
+struct Guarded<R> {
+    inner: R,
+    since_row: u64,
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.since_row > VALUE_BYTES_MAX as u64 + (1 << 16) {
+            let what = format!("a row of more than {VALUE_BYTES_MAX} bytes: is a quote left open?");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let count = self.inner.read(into)?;
+        self.since_row += count as u64;
+        Ok(count)
+    }
+}
+
+fn too_long() -> Rejection {
+    let expected = format!("more than {VALUE_BYTES_MAX} bytes in a line");
+    Rejection { reason: Reason::TooLarge, place: "value".into(), expected }
+}
+
+/// Takes one row out of some bytes; false if there is none.
+fn parse_line(dialect: &Csv, line: &[u8], record: &mut csv::ByteRecord) -> io::Result<bool> {
+    let mut builder = builder(dialect);
+    let mut reader = builder.buffer_capacity(line.len().max(1)).from_reader(line);
+    read_record(&mut reader, record)
 }
 
 fn builder(dialect: &Csv) -> csv::ReaderBuilder {

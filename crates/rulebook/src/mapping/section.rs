@@ -129,9 +129,10 @@ fn format(reader: &Reader, map: &Map, names: Option<&[String]>) -> Option<Format
     let header = map.get("header").map(|node| (node, reader.bool(node)));
     let latin1 =
         map.get("encoding").and_then(|node| reader.one_of(node, &["utf-8", "latin-1"])) == Some("latin-1");
+    let one_line = map.get("one_line").and_then(|node| reader.bool(node)).unwrap_or(false);
     let word = word?;
     if word == "json" {
-        let keys = ["delimiter", "quote", "escape", "header", "encoding", "columns"];
+        let keys = ["one_line", "delimiter", "quote", "escape", "header", "encoding", "columns"];
         for key in keys.into_iter().filter_map(|key| map.entry(key)) {
             reader.error(key.key.place, format!("`{}` goes with `csv` and `tsv` only", key.key.text));
         }
@@ -153,6 +154,7 @@ fn format(reader: &Reader, map: &Map, names: Option<&[String]>) -> Option<Format
         escape: escape.flatten(),
         header,
         latin1,
+        one_line,
     }))
 }
 

@@ -281,6 +281,48 @@ fn json_by_pointers() {
 }
 
 #[test]
+fn a_quote_that_is_left_open_ends_with_its_line_where_rows_are_lines() {
+    let text = "mapping: log\nfeeds:\n  - feed: web\n    format: csv\n    delimiter: space\n    one_line: true\n    \
+                columns: [who, at, what]\n    customer: who\n    id: { record: line }\n    \
+                events: [{ type: web.help.viewed, time: { column: at, format: unix_s }, data: { topic: what } }]\n";
+    let input = "a 1 \"x y\"\n\nb 2 \"open (\nc 3 z\n";
+    let first = "1.0 web.help.viewed 1970-01-01T00:00:01Z a 1 topic=x y";
+    assert_eq!(
+        mapped(text, input),
+        [
+            first,
+            "2.0 web.help.viewed 1970-01-01T00:00:02Z b 3 topic=open (",
+            "3.0 web.help.viewed 1970-01-01T00:00:03Z c 4 topic=z",
+        ]
+    );
+    // Else it takes the next lines in.
+    assert_eq!(
+        mapped(&text.replace("one_line: true", "one_line: false"), &input.replace("\n\n", "\n")),
+        [first, "2.0 web.help.viewed 1970-01-01T00:00:02Z b 2 topic=open (\nc 3 z\n"]
+    );
+    let headed = text.replace("    columns: [who, at, what]\n", "");
+    assert_eq!(mapped(&headed, "who at what\na 1 x\n").len(), 1);
+}
+
+#[test]
+fn rows_and_lines_have_a_limit() {
+    let text = "mapping: log\nfeeds:\n  - feed: web\n    format: csv\n    columns: [who, at, what]\n    customer: who\n    \
+                id: { record: line }\n    \
+                events: [{ type: web.help.viewed, time: { column: at, format: unix_s }, data: { topic: what } }]\n";
+    let long = "x".repeat(1_100_000);
+    let input = format!("a,1,x\nb,2,{long}\nc,3,x\n");
+    let lines = mapped(&text.replace("format: csv", "format: csv\n    one_line: true"), &input);
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[1], "2 too_large at value: more than 1048576 bytes in a line");
+    let mapping = mapping(text);
+    let open = format!("a,1,x\nb,2,\"{long}{long}");
+    let mut rows = mapping.sections[0].read(open.as_bytes()).expect("no I/O").expect("no header");
+    let interest = everything(&catalogue());
+    assert!(rows.next(&interest).is_ok_and(|row| row.is_some()));
+    assert!(rows.next(&interest).is_err_and(|e| e.to_string().contains("is a quote left open?")));
+}
+
+#[test]
 fn a_topics_record_is_mapped_alone_with_its_offset_as_number() {
     let (mapping, catalogue) = (mapping(POSTS), catalogue());
     let section = &mapping.sections[0];
@@ -425,7 +467,7 @@ feeds:
          m.yaml:8:13: error: no event is made; expected at least one entry with `type` and `time`\n\
          m.yaml:9:5: error: an entry of `feeds` has no `customer`; expected `customer: ...` in it\n\
          m.yaml:11:5: error: `delimiter` goes with `csv` and `tsv` only\n\
-         m.yaml:12:5: error: an entry of `feeds` has no key `custommer`; expected one of `columns`, `customer`, `decimal`, `delimiter`, `encoding`, `escape`, `events`, `feed`, `files`, `format`, `header`, `id`, `missing`, `quote`, `source`, `thousands`, `times`, `when`, `zone`; write `customer`?\n\
+         m.yaml:12:5: error: an entry of `feeds` has no key `custommer`; expected one of `columns`, `customer`, `decimal`, `delimiter`, `encoding`, `escape`, `events`, `feed`, `files`, `format`, `header`, `id`, `missing`, `one_line`, `quote`, `source`, `thousands`, `times`, `when`, `zone`; write `customer`?\n\
          m.yaml:13:9: error: `who` is no JSON pointer; expected a pointer such as `/order/id`; write `/who`?\n\
          m.yaml:15:41: error: `%H:%M`: says nothing of the year\n\
          m.yaml:16:56: error: there is no time zone `Berlin`; expected a name such as `Europe/Berlin`, `UTC`, or an offset such as `+02:00`\n\
