@@ -24,7 +24,7 @@ use cxwatch_runtime::journal::Rules;
 use cxwatch_runtime::live::{Batch, Live};
 use cxwatch_runtime::ports::{Answer, Fault, ReadFrom, Topic};
 use cxwatch_runtime::restore::Alarm;
-use cxwatch_runtime::settings::{Bounds, Decode, Faults, Plan, Start, Timing};
+use cxwatch_runtime::settings::{Bounded, Bounds, Decode, Faults, Plan, Start, Timing};
 use cxwatch_runtime::thread::{Listener, Parts, StreamThread};
 use desk::{Archive, SimDesk};
 use ports::{Host, SimPorts, SimSink, SimSource};
@@ -45,6 +45,8 @@ pub struct Options {
     pub mishaps: bool,
     /// So many times a process dies or is frozen.
     pub incidents: u32,
+    /// The input has an end, and all of it is there from the start.
+    pub bounded: bool,
     /// Every life of a process has one of two rulebooks.
     pub rulebooks: bool,
     /// What the cluster does wrong.
@@ -58,6 +60,7 @@ impl Options {
             wild: false,
             mishaps: true,
             incidents: 6,
+            bounded: false,
             rulebooks: false,
             faults: BrokerFaults::default(),
         }
@@ -182,6 +185,16 @@ impl Sim {
         }
     }
 
+    /// Every task has an owner.
+    fn is_owned(&self) -> bool {
+        let tasks = |slot: &Slot| match slot {
+            Slot::Up(thread) => thread.tasks().keys().copied().collect(),
+            _ => Vec::new(),
+        };
+        let owned: BTreeSet<i32> = self.slots.borrow().iter().flat_map(tasks).collect();
+        owned.len() == self.broker.borrow().journal.len()
+    }
+
     fn run(&self, process: usize) {
         let slot = std::mem::replace(&mut self.slots.borrow_mut()[process], Slot::Busy);
         let next = match slot {
@@ -303,7 +316,15 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
         worlds.push(other);
     }
     let archive = Archive::default();
-    let settings = drawn_settings(&worlds[0], &mut draw, options);
+    let mut settings = drawn_settings(&worlds[0], &mut draw, options);
+    let logs = (0..worlds[0].log.len())
+        .map(|feed| worlds.iter().map(|w| Arc::new(w.log[feed].clone())).collect())
+        .collect();
+    let mut broker = Broker::new(logs, options.faults);
+    if options.bounded {
+        let ends = broker.produce_all(&mut draw);
+        settings.timing.bounded = Some(Bounded { ends, until: END });
+    }
     let mut books = vec![Arc::clone(&worlds[0].book)];
     if options.rulebooks {
         books.push(other_rules(&worlds[0], &mut draw));
@@ -314,12 +335,9 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
         Arc::new(plan)
     });
     let plans = plans.collect();
-    let logs = (0..worlds[0].log.len())
-        .map(|feed| worlds.iter().map(|w| Arc::new(w.log[feed].clone())).collect())
-        .collect();
     let processes = draw.range(1, 2);
     let sim = Rc::new(Sim {
-        broker: RefCell::new(Broker::new(logs, options.faults)),
+        broker: RefCell::new(broker),
         draw: RefCell::new(draw),
         options,
         plans,
@@ -340,18 +358,28 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
 }
 
 fn run_to_end(sim: &Rc<Sim>) -> Result<(), String> {
-    for _ in 0..4_000 {
+    for round in 0..4_000 {
         sim.revive();
         sim.round(None);
         if let Some(problem) = sim.problem.borrow_mut().take() {
             return Err(problem);
         }
-        let over = sim.broker.borrow().now > END + 20 * TICK && sim.broker.borrow().is_done();
+        if sim.options.bounded && round > 20 && sim.is_owned() && sim.slots.borrow().iter().all(is_through) {
+            return Ok(());
+        }
+        let over = !sim.options.bounded
+            && sim.broker.borrow().now > END + 20 * TICK
+            && sim.broker.borrow().is_done();
         if over && sim.slots.borrow().iter().all(is_at_rest) {
             return Ok(());
         }
     }
     Err("it does not come to an end".into())
+}
+
+/// All of its tasks, and it has some or the others have them all.
+fn is_through(slot: &Slot) -> bool {
+    matches!(slot, Slot::Up(thread) if thread.is_done() && thread.tasks().values().all(|t| !t.is_dirty()))
 }
 
 fn is_at_rest(slot: &Slot) -> bool {

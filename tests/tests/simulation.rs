@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 const CALM: u64 = 1_000;
 const WILD: u64 = 1_000;
 
-const CHANGES: u64 = 500;
+const CHANGES: u64 = 300;
+const BOUNDED: u64 = 300;
 
 /// So many seeds at most are tried to see a known error.
 const WRONG: u64 = 2_000;
@@ -84,6 +85,12 @@ fn nobody_sees_from_outside_that_processes_died() {
 #[test]
 fn what_the_clock_decided_is_decided_once() {
     enough(&all(WILD, Options::wild()), &["too late to act"]);
+}
+
+#[test]
+fn input_that_ends_is_gone_through() {
+    let tally = all(BOUNDED, Options { bounded: true, ..Options::calm() });
+    assert!(tally["effects"] > 100 || std::env::var("CXWATCH_SEED").is_ok(), "{tally:?}");
 }
 
 /// Every restart may bring another rulebook: what was restored is what was committed, and every decision is published once.

@@ -53,6 +53,7 @@ impl Publisher for Decider {
             self,
             match wall {
                 Wall::At(now) => WallClock::At(now),
+                Wall::Never => WallClock::None,
                 Wall::Recorded(expired) => WallClock::Recorded(expired),
             },
         );

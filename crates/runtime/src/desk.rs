@@ -53,6 +53,8 @@ pub struct Place<'a> {
 pub enum Wall {
     /// By the wall clock.
     At(Millis),
+    /// Never: the input is history.
+    Never,
     /// By what was found when the decisions, by number, were first taken.
     Recorded(BTreeSet<u64>),
 }

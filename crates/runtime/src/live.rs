@@ -174,6 +174,10 @@ impl<D: Publisher> Live<D> {
         if raw.offset < self.task.position(ix) {
             return Ok(());
         }
+        if self.end_of(feed).is_some_and(|end| raw.offset >= end) {
+            self.eof(feed, raw.offset);
+            return Ok(());
+        }
         let bytes = raw.key.map_or(0, <[u8]>::len) + raw.value.map_or(0, <[u8]>::len);
         self.tally.records += 1;
         self.tally.bytes += bytes as u64;
@@ -181,7 +185,7 @@ impl<D: Publisher> Live<D> {
         let rejection =
             decode(&self.decoders[feed], &self.plan.book.feeds[feed], raw, &mut self.record).err();
         let recorded_at = raw.timestamp.unwrap_or(FOREVER);
-        self.task.desk_mut().set_wall(Wall::At(now));
+        self.set_wall(now);
         let refused: SmallVec<[Refused; 1]> =
             self.task.read(ix, raw.offset, recorded_at, &mut self.record, Judge::Wall(now)).into();
         for refused in &refused {
@@ -257,9 +261,42 @@ impl<D: Publisher> Live<D> {
                 (None, None) => continue,
             };
             side.quiet_ms = 0;
-            self.task.desk_mut().set_wall(Wall::At(now));
+            self.set_wall(now);
             self.task.proof(feed_ix(feed), as_of);
         }
+    }
+
+    fn set_wall(&mut self, now: Millis) {
+        let wall = if self.plan.timing.bounded.is_some() { Wall::Never } else { Wall::At(now) };
+        self.task.desk_mut().set_wall(wall);
+    }
+
+    /// Where input that ends does.
+    fn end_of(&self, feed: usize) -> Option<i64> {
+        let ends = &self.plan.timing.bounded.as_ref()?.ends;
+        let end = ends.iter().find(|(f, partition, _)| (*f, *partition) == (feed, self.partition));
+        // A partition that nobody knew at the start is empty.
+        Some(end.map_or(0, |(_, _, end)| *end))
+    }
+
+    /// Of input that ends: feeds that have been read to their end no longer hold the clock. (A proof like any other, as
+    /// of the end of time; so a restore knows of it.)
+    pub fn end_feeds(&mut self) {
+        for feed in 0..self.sides.len() {
+            let ix = feed_ix(feed);
+            let over = self.end_of(feed).is_some_and(|end| self.sides[feed].reached >= end);
+            if over && self.task.feed_watermark(ix) < FOREVER {
+                let delay = self.task.settings().feeds[feed].max_delay_ms;
+                self.task.proof(ix, FOREVER + delay);
+            }
+        }
+    }
+
+    /// Whether input that ends has been gone through, and everything is committed.
+    pub fn is_done(&self) -> bool {
+        let bounded = self.plan.timing.bounded.as_ref();
+        let over = (0..self.sides.len()).all(|f| self.task.feed_watermark(feed_ix(f)) >= FOREVER);
+        bounded.is_some_and(|b| over && self.task.instant() >= b.until) && self.is_settled()
     }
 
     /// A feed that is not served for being far ahead cannot be blamed for its silence.
@@ -296,8 +333,9 @@ impl<D: Publisher> Live<D> {
 
     /// Moves forward; true if there is more to do.
     pub fn advance(&mut self, now: Millis) -> bool {
-        self.task.desk_mut().set_wall(Wall::At(now));
-        self.task.advance(FOREVER, self.plan.bounds.slice_instants_max)
+        self.set_wall(now);
+        let until = self.plan.timing.bounded.as_ref().map_or(FOREVER, |bounded| bounded.until);
+        self.task.advance(until, self.plan.bounds.slice_instants_max)
     }
 
     /// Whether this feed is so far ahead of the task that it need not be served. Never the one that holds the clock.
@@ -329,7 +367,14 @@ impl<D: Publisher> Live<D> {
             || !self.dead.is_empty()
             || self.task.desk().has_decisions()
             || self.task.is_in_snapshot()
+            || self.has_ended()
             || self.positions() != self.sealed_positions
+    }
+
+    /// Whether the last instant of input that ends has been reached and not yet written down.
+    fn has_ended(&self) -> bool {
+        let bounded = self.plan.timing.bounded.as_ref();
+        self.task.has_verdicts() && bounded.is_some_and(|b| self.task.instant() >= b.until)
     }
 
     /// Whether a snapshot should begin with the next commit.

@@ -36,6 +36,18 @@ pub struct Timing {
     pub blind_after_ms: u64,
     /// By feed: a topic that has stood still for longer than this is silent.
     pub expect_ms: Vec<Option<Millis>>,
+    /// For input that ends.
+    pub bounded: Option<Bounded>,
+}
+
+/// Input that ends: only events and heartbeats move time, no feed is blind, a feed read to its end no longer holds the
+/// clock, and nothing comes too late to act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounded {
+    /// Where the feeds end, fixed at the start: (feed, partition, next offset). What lies behind is not read.
+    pub ends: Vec<(usize, i32, i64)>,
+    /// The instant through which to go when all feeds have been read.
+    pub until: Millis,
 }
 
 impl Timing {
@@ -50,6 +62,7 @@ impl Timing {
             slice_bytes_min: 64 * 1024,
             blind_after_ms: 30_000,
             expect_ms: vec![None; feeds],
+            bounded: None,
         }
     }
 }

@@ -211,6 +211,11 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
         &self.core.tasks
     }
 
+    /// Of input that ends: whether all tasks that are ours have gone through it. Others may have been given to us by then.
+    pub fn is_done(&self) -> bool {
+        self.core.waiting.is_empty() && self.core.tasks.values().all(Live::is_done)
+    }
+
     /// How many tasks wait to be restored.
     pub fn restoring(&self) -> usize {
         self.core.waiting.len()
@@ -440,6 +445,10 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
 
     /// A new answer where the feeds end: for proofs, and to see topics that stand still.
     fn look_at_ends(&mut self) {
+        if self.plan.timing.bounded.is_some() {
+            self.tasks.values_mut().for_each(Live::end_feeds);
+            return;
+        }
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let latest = self.ends.latest();
         let is_new = |a: &Arc<EndOffsets>| self.last_ends.as_ref().is_none_or(|b| b.sent_at < a.sent_at);

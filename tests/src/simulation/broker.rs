@@ -210,6 +210,18 @@ impl Broker {
         }
     }
 
+    /// Everything that producers will ever send is there at once; where the feeds end then.
+    pub fn produce_all(&mut self, draw: &mut Draw) -> Vec<(usize, i32, i64)> {
+        let last = |u: &Upstream| u.records.last().map_or(0, |r| r.recorded_at);
+        let last = self.upstream.iter().flatten().map(last).max().unwrap_or(0);
+        self.pass(last + 10_000, draw, true);
+        self.pass(5_000, draw, false);
+        let ends = self.feeds.iter().enumerate().flat_map(|(feed, logs)| {
+            logs.iter().enumerate().map(move |(p, log)| (feed, p as i32, log.end()))
+        });
+        ends.collect()
+    }
+
     /// Whether producers have sent everything but the closing records.
     pub fn is_quiet(&self) -> bool {
         self.upstream.iter().flatten().all(|u| {
