@@ -7,6 +7,7 @@ pub mod book;
 pub mod draw;
 pub mod rules;
 pub mod schedule;
+pub mod scripted;
 pub mod stream;
 
 use crate::naive::Occurrence;

@@ -46,8 +46,7 @@ fn event(book: &Rulebook, n: usize, line: &str) -> Occurrence {
         fields.push(FieldValue { field, value });
     }
     fields.sort_by_key(|f| f.field);
-    let event =
-        Event { kind, time, sub: 0, customer, id: id.into(), source: "s".into(), fields: fields.into() };
+    let event = Event { kind, time, sub: 0, customer, id: id.into(), source: "s".into(), fields };
     Occurrence { feed: book.feed_of_type[usize::from(kind.0)].unwrap(), offset: n as i64, event }
 }
 

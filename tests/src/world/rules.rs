@@ -187,7 +187,7 @@ fn played(draw: &mut Draw, mut draft: Draft, before: &[Draft], roles: u32, most:
             let warns = matches!(below.kind, Kind::Absence { warn_permille: Some(_), .. });
             Of::Rule(below.id.clone(), if warns && draw.chance(50) { Level::Warning } else { Level::Breach })
         } else {
-            Of::Type(*draw.pick(&TYPES))
+            Of::Type(TYPES[draw.index(TYPES.len())])
         };
         let cond = match &of {
             Of::Type(_) if draw.chance(15) => text_is("p"),

@@ -116,7 +116,7 @@ fn drawn_record(
             customer: customer.clone(),
             id: format!("e{id}").into(),
             source: "s".into(),
-            fields: drawn_fields(draw, shown).into(),
+            fields: drawn_fields(draw, shown),
         });
         time += draw.range(0, 3) * TICK;
     }
