@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod test;
 
 use super::Outcome;
 use anyhow::Result;
@@ -17,6 +18,7 @@ pub(crate) struct Args {
 enum Command {
     Check(check::Args),
     Diff(diff::Args),
+    Test(test::Args),
     /// Print the JSON Schema of rulebooks, for editors that complete and check YAML by it.
     #[command(after_help = "Example:\n  cxwatch rules schema > rulebook.schema.json\n\n\
         Then begin a rulebook with\n  # yaml-language-server: $schema=./rulebook.schema.json")]
@@ -27,6 +29,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     match &args.command {
         Command::Check(args) => check::run(args),
         Command::Diff(args) => diff::run(args),
+        Command::Test(args) => test::run(args),
         Command::Schema => {
             let schema = serde_json::to_string_pretty(&cxwatch_rulebook::rulebook_schema());
             println!("{}", schema?);
