@@ -382,7 +382,8 @@ impl World<'_> {
             events: claim.evidence.len(),
             evidence: claim.evidence,
         };
-        let name = |d: &Detection| (d.rule, d.customer.clone(), d.key.clone(), d.level, d.time, d.about.clone());
+        let name =
+            |d: &Detection| (d.rule, d.customer.clone(), d.key.clone(), d.level, d.time, d.about.clone());
         if self.out.iter().any(|earlier| name(earlier) == name(&detection)) {
             return;
         }

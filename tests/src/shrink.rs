@@ -29,7 +29,10 @@ fn candidates(case: &Case) -> Vec<Case> {
     let (world, steps) = case;
     let mut all = Vec::new();
     let no_steps = |keep: &dyn Fn(&Step) -> bool| -> Case {
-        (world.clone(), steps.iter().copied().filter(|s| matches!(s, Step::Read(..) | Step::End(_)) || keep(s)).collect())
+        (
+            world.clone(),
+            steps.iter().copied().filter(|s| matches!(s, Step::Read(..) | Step::End(_)) || keep(s)).collect(),
+        )
     };
     let without_crashes = no_steps(&|s| !matches!(s, Step::Crash));
     if without_crashes.1.len() < steps.len() {

@@ -1,6 +1,8 @@
 //! *Identical* (DESIGN, section 5): where no event is late, forced out, in the future or from a blind feed, the engine
 //! finds exactly what the page says, in the same order, for any interleaving, batching and number of crashes.
 
+#![allow(clippy::print_stdout, reason = "a property test reports what came up")]
+
 use cxwatch_engine::Effect;
 use cxwatch_tests::tally::{Tally, was_held};
 use cxwatch_tests::world::World;

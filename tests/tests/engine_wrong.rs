@@ -1,5 +1,7 @@
 //! Engines that are known to be wrong: each must be caught by the same comparisons that the right one passes.
 
+#![allow(clippy::print_stdout, reason = "a property test reports what came up")]
+
 use cxwatch_engine::Fault;
 use cxwatch_tests::world::World;
 use cxwatch_tests::world::draw::Draw;
@@ -51,7 +53,11 @@ fn timers_before_events_at_equal_times_are_caught() {
 
 #[test]
 fn a_watermark_that_goes_back_is_caught() {
-    assert!(spoiled(Fault::WatermarkGoesBack, Trial::Calm, 300) + spoiled(Fault::WatermarkGoesBack, Trial::Wild, 600) >= 3);
+    assert!(
+        spoiled(Fault::WatermarkGoesBack, Trial::Calm, 300)
+            + spoiled(Fault::WatermarkGoesBack, Trial::Wild, 600)
+            >= 3
+    );
 }
 
 #[test]

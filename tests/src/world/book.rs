@@ -5,8 +5,8 @@ use cxwatch_event::{
     Catalogue, Field, FieldIx, FieldType, Interest, Micro, Millis, Privacy, TypeId, TypeInterest, TypeSpec,
 };
 use cxwatch_rulebook::{
-    Calendar, Cond, FeedIx, FeedSet, FieldRef, Guard, Kind, Level, Measure, MeasureRef, Per, Roles, Rule, RuleIx,
-    RuleUse, Rulebook, Severity, Span, Table,
+    Calendar, Cond, FeedIx, FeedSet, FieldRef, Guard, Kind, Level, Measure, MeasureRef, Per, Roles, Rule,
+    RuleIx, RuleUse, Rulebook, Severity, Span, Table,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
