@@ -63,3 +63,20 @@ fn faults_are_told_all_at_once_with_their_lines() {
     let faults = Scenario::parse("start: noon\n+0s c1 x\n").expect_err("faults");
     assert_eq!(faults.iter().map(|f| f.line).collect::<Vec<_>>(), [1, 2]);
 }
+
+#[test]
+fn the_examples_of_the_documentation_hold() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
+    let (book, _) = cxwatch_rulebook::compile(&read("rulebooks/demo.yaml"), "demo.yaml").expect("valid");
+    let (book, page) = (Arc::new(book), read("../../docs/rule-tests.md"));
+    let blocks: Vec<&str> =
+        page.split("```scenario\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let scenario = Scenario::parse(block).expect(block);
+        for case in run(&scenario, &book).expect(block) {
+            assert!(case.passed(), "{case:?}");
+        }
+    }
+}
