@@ -10,7 +10,7 @@ use clap::Args as ClapArgs;
 use cxwatch_kafka::admin::{Admin, OffsetOf};
 use cxwatch_kafka::journal_reader::read_journal;
 use cxwatch_kafka::producer::TopicOffset;
-use cxwatch_runtime::journal::{Assembler, CommitRecord, Entry};
+use cxwatch_runtime::journal::{Assembler, Entry};
 use cxwatch_runtime::ports::{Fault, RecordRef};
 use std::io::Write;
 use std::path::PathBuf;
@@ -48,9 +48,15 @@ struct Standing {
     /// By feed: the group's offset and what was committed with it.
     group: Vec<Option<(i64, String)>>,
     /// The journal's last commit.
-    journal: Option<CommitRecord>,
+    journal: Option<Last>,
     /// What kept the journal from being read.
     unreadable: Option<String>,
+}
+
+/// A commit: its number, and by feed the offsets committed with it.
+struct Last {
+    seq: u64,
+    offsets: Vec<i64>,
 }
 
 impl Standing {
@@ -138,13 +144,15 @@ fn look(setup: &Setup, admin: &Admin, partitions: i32) -> Result<Vec<Standing>> 
 }
 
 /// The last commit of a task's journal.
-fn last_commit(setup: &Setup, partition: i32) -> Result<(Option<CommitRecord>, Option<String>), Fault> {
+fn last_commit(setup: &Setup, partition: i32) -> Result<(Option<Last>, Option<String>), Fault> {
     let mut assembler = Assembler::default();
     let (mut last, mut unreadable) = (None, None);
     let settings = &setup.settings;
     let member = crate::run::threads::member_properties(settings, 0);
     let mut take = |record: RecordRef<'_>| match assembler.take(record.value.unwrap_or_default()) {
-        Ok(Some(Entry::Commit(commit))) => last = Some(*commit),
+        Ok(Some(Entry::Commit(commit))) => {
+            last = Some(Last { seq: commit.seq, offsets: commit.offsets });
+        }
         Ok(_) => {}
         Err(error) => unreadable = Some(format!("{error} at offset {}", record.offset)),
     };
@@ -233,24 +241,13 @@ fn forget(setup: &Setup, admin: &Admin, partitions: i32, yes: bool, out: &mut im
 mod tests {
     use super::*;
 
-    fn commit(seq: u64) -> CommitRecord {
-        CommitRecord {
-            seq,
-            engine: 1,
-            offsets: vec![3, 4],
-            instant: 0,
-            positions: vec![3, 4],
-            digest: 0,
-            verdicts: Vec::new(),
-            expired: Vec::new(),
-            first: None,
-            rules: None,
-        }
+    fn commit(seq: u64) -> Last {
+        Last { seq, offsets: vec![3, 4] }
     }
 
     #[test]
     fn what_is_wrong_is_said() {
-        let of = |group: [Option<(i64, &str)>; 2], journal: Option<CommitRecord>| {
+        let of = |group: [Option<(i64, &str)>; 2], journal: Option<Last>| {
             let group = group.into_iter().map(|offset| offset.map(|(o, m)| (o, m.to_owned()))).collect();
             Standing { partition: 0, group, journal, unreadable: None }.verdict()
         };

@@ -4,6 +4,19 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// All reasons there are; docs/operations.md explains each.
+pub(crate) const REASONS: [&str; 9] = [
+    "starting",
+    "stopping",
+    "failed",
+    "not_assigned",
+    "restoring",
+    "blind",
+    "brokers_silent",
+    "key_hashes_differ",
+    "retrying",
+];
+
 /// Whether work is being done, and why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Readiness {
@@ -18,7 +31,7 @@ pub(crate) struct Readiness {
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Reason {
-    /// One of a closed list, which docs/operations.md explains.
+    /// One of [`REASONS`].
     pub(crate) reason: &'static str,
     /// In words.
     pub(crate) detail: String,
@@ -119,7 +132,10 @@ impl Health {
     pub(crate) fn readiness(&self) -> Readiness {
         let state = self.state();
         let mut reasons = Vec::new();
-        let mut say = |reason: &'static str, detail: String| reasons.push(Reason { reason, detail });
+        let mut say = |reason: &'static str, detail: String| {
+            debug_assert!(REASONS.contains(&reason), "{reason} is not listed");
+            reasons.push(Reason { reason, detail });
+        };
         if let Some(failure) = &state.failure {
             say("failed", failure.clone());
         }
@@ -168,6 +184,25 @@ mod tests {
 
     fn reasons(health: &Health) -> Vec<&'static str> {
         health.readiness().reasons.iter().map(|reason| reason.reason).collect()
+    }
+
+    #[test]
+    fn reasons_and_metrics_are_documented() {
+        let page = include_str!("../../../../docs/operations.md");
+        for reason in REASONS {
+            assert!(page.contains(&format!("| `{reason}` |")), "docs/operations.md says nothing of {reason}");
+        }
+        // A metric with labels shows only once it has counted, so the names are taken from where they are given.
+        let sources = [include_str!("../../../runtime/src/metrics.rs"), include_str!("metrics.rs")];
+        let names: Vec<&str> = sources
+            .iter()
+            .flat_map(|source| source.split('"'))
+            .filter(|text| text.starts_with("cxwatch_") && text.len() > "cxwatch_".len())
+            .collect();
+        assert!(names.len() > 20, "only {} metrics", names.len());
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "docs/operations.md says nothing of {name}");
+        }
     }
 
     #[test]

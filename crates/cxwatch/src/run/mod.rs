@@ -11,6 +11,7 @@ pub(crate) mod threads;
 
 use crate::admin::{Admin, listen};
 use crate::cli::{Outcome, usage};
+use crate::settings::keys;
 use anyhow::{Result, anyhow};
 use clap::Args as ClapArgs;
 use cxwatch_runtime::ports::{Answer, SystemClock};
@@ -37,10 +38,17 @@ pub(crate) struct Args {
     /// Check settings and rulebook, print what holds and where each value comes from, and end.
     #[arg(long)]
     check: bool,
+    /// Print every key of the settings file as a table, and end.
+    #[arg(long, conflicts_with = "check")]
+    keys: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    if args.keys {
+        std::io::stdout().write_all(keys::table().as_bytes())?;
+        return Ok(Outcome::Fine);
+    }
     let setup = setup(&args.config)?;
     if args.check {
         std::io::stdout().write_all(setup.settings.show().as_bytes())?;

@@ -96,14 +96,13 @@ impl Setup {
             max_delay_ms: feed.settings.max_delay_ms,
             watched: feed.settings.expect_ms.is_some(),
         });
-        cxwatch_engine::Settings {
-            feeds: feeds.collect(),
-            late_horizon_ms: time.late_horizon_ms,
-            max_future_ms: time.max_future_ms,
-            dedupe_for_ms: time.dedupe_for_ms,
-            limits: limits.clone(),
-            ..cxwatch_engine::Settings::new(0)
-        }
+        let mut engine = cxwatch_engine::Settings::new(0);
+        engine.feeds = feeds.collect();
+        engine.late_horizon_ms = time.late_horizon_ms;
+        engine.max_future_ms = time.max_future_ms;
+        engine.dedupe_for_ms = time.dedupe_for_ms;
+        engine.limits = limits.clone();
+        engine
     }
 
     /// The names of the feeds whose silence nobody would notice.

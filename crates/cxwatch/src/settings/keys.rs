@@ -239,6 +239,17 @@ pub(crate) const KEYS: &[Key] = &[
     ),
 ];
 
+/// All keys as a table in Markdown: what `run --keys` prints and docs/configuration.md holds.
+pub(crate) fn table() -> String {
+    let mut text = "| key | value | default | what it is for |\n| --- | --- | --- | --- |\n".to_owned();
+    for key in KEYS {
+        let name = key.path.replace('*', "NAME");
+        let default = key.default.map_or("-".to_owned(), |default| format!("`{default}`"));
+        text.push_str(&format!("| `{name}` | {} | {default} | {} |\n", key.kind.words(), key.about));
+    }
+    text
+}
+
 /// The key that a path belongs to.
 pub(crate) fn find(path: &[String]) -> Option<&'static Key> {
     KEYS.iter().find(|key| {
@@ -288,6 +299,17 @@ mod tests {
         assert_eq!(find(&property).map(|k| k.path), Some("kafka.properties.*"));
         assert_eq!(below(&path("start")), ["read_from", "act_from"]);
         assert_eq!(below(&path("feeds")), ["*"]);
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let page = include_str!("../../../../docs/configuration.md");
+        for line in table().lines() {
+            assert!(
+                page.contains(line),
+                "docs/configuration.md lacks this line (`cxwatch run --keys` prints all): {line}"
+            );
+        }
     }
 
     #[test]

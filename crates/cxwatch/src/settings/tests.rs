@@ -159,3 +159,20 @@ fn what_holds_is_shown_with_its_origin() {
         assert!(lines.iter().any(|line| line == expected), "{expected} in\n{shown}");
     }
 }
+
+#[test]
+fn the_documented_example_is_right() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let examples: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
+    assert_eq!(examples.len(), 2);
+    let token = ("CXWATCH_ADMIN__TOKEN", "t");
+    let settings = fine(examples[1], &[token]);
+    assert_eq!(settings.feeds["contact-center"].expect_ms, Some(7_200_000));
+    assert_eq!(settings.feeds["contact-center"].mapping.as_deref(), Some(Path::new("conf/acd-mapping.yaml")));
+    let least = fine(examples[0], &[]);
+    assert_eq!(
+        least.start,
+        StartSettings { read_from: Some(Moment::Ago(604_800_000)), act_from: Some(Moment::Now) }
+    );
+}
