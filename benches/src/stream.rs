@@ -170,9 +170,8 @@ impl Stream {
             ),
             _ => {
                 let data = format!(
-                    r#""post_id":"p-{number:012x}","network":"birdsite","sentiment":{}.{},"on_ad":false"#,
-                    if self.below(2) == 0 { "0" } else { "-0" },
-                    self.below(10)
+                    r#""post_id":"p-{number:012x}","network":"birdsite","sentiment":"{}","on_ad":false"#,
+                    ["negative", "neutral", "positive"][self.below(3) as usize]
                 );
                 (1, "social.mentioned", data)
             }

@@ -130,31 +130,57 @@ pub(crate) struct Entry {
     pub(crate) id: u64,
     roles: u32,
     key: Option<CompactString>,
+    /// `None`: a refresh and nothing else, which can be remembered as part of a stretch.
+    detail: Option<Box<Detail>>,
+}
+
+/// What an event brings along, but for a plain refresh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Detail {
     span: Span,
     deadline: Option<Millis>,
     deltas: Measures,
     severity: u8,
     /// Of a start.
-    about: Option<Box<EventRef>>,
+    about: Option<EventRef>,
     /// The detection that it is.
-    pub(crate) detection: Option<u64>,
+    detection: Option<u64>,
 }
 
 impl Entry {
     pub(crate) fn new(hit: Hit, event: &EventRef, pos: Pos, id: u64, detection: Option<u64>) -> Self {
-        Entry {
-            pos,
-            end: pos.time,
-            id,
-            about: (hit.roles & Roles::START != 0).then(|| Box::new(event.clone())),
-            roles: hit.roles,
-            key: hit.key,
+        // A detection may be taken back: it is remembered by itself.
+        let plain = hit.roles == Roles::REFRESH && hit.deadline.is_none() && detection.is_none();
+        let detail = || Detail {
+            about: (hit.roles & Roles::START != 0).then(|| event.clone()),
             span: hit.within,
             deadline: hit.deadline,
             deltas: hit.deltas,
             severity: hit.severity,
             detection,
+        };
+        Entry {
+            pos,
+            end: pos.time,
+            id,
+            roles: hit.roles,
+            key: hit.key,
+            detail: if plain { None } else { Some(Box::new(detail())) },
         }
+    }
+
+    /// Refreshes from `pos` to `end`.
+    fn stretch(stretch: Stretch) -> Self {
+        let Stretch { pos, end, id } = stretch;
+        Entry { pos, end, id, roles: Roles::REFRESH, key: None, detail: None }
+    }
+
+    fn detection(&self) -> Option<u64> {
+        self.detail.as_ref().and_then(|d| d.detection)
+    }
+
+    fn deadline(&self) -> Option<Millis> {
+        self.detail.as_ref().and_then(|d| d.deadline)
     }
 
     fn has(&self, role: u32) -> bool {
@@ -165,9 +191,8 @@ impl Entry {
         self.key.as_deref().is_none_or(|k| k == key)
     }
 
-    /// A refresh and nothing else: can be remembered as part of a stretch. A detection may be taken back, so it cannot.
     fn is_plain_refresh(&self) -> bool {
-        self.roles == Roles::REFRESH && self.deadline.is_none() && self.detection.is_none()
+        self.detail.is_none()
     }
 }
 
@@ -236,6 +261,16 @@ pub(crate) struct Absence {
     pub(crate) episodes: Vec<Episode>,
     /// Most customers, most of the time, have none: what came within the late horizon.
     past: Option<Box<Past>>,
+    /// All that there is to remember of a customer who has no episode and only refreshes: who looks around.
+    idle: Option<Stretch>,
+}
+
+/// Refreshes without a key, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Stretch {
+    pos: Pos,
+    end: Millis,
+    id: u64,
 }
 
 /// What is remembered for late events, and of what has been fired.
@@ -246,6 +281,8 @@ struct Past {
     /// `None`: nothing is remembered that could change what is.
     checkpoint: Option<Checkpoint>,
     memory: Vec<Entry>,
+    /// The latest end of what has been remembered: behind a stretch that ends later may stand a late event.
+    newest: Millis,
     fired: Vec<Fired>,
     /// The memory has been cut before this position because it was full.
     floor: Option<Pos>,
@@ -267,12 +304,12 @@ pub(crate) struct Turn {
 impl Absence {
     /// Whether nothing is left that could ever matter.
     pub(crate) fn is_empty(&self) -> bool {
-        self.episodes.is_empty() && self.past.is_none()
+        self.episodes.is_empty() && self.past.is_none() && self.idle.is_none()
     }
 
     /// Whether it holds anything that time alone will let it forget.
     pub(crate) fn will_forget(&self) -> bool {
-        self.past.as_ref().is_some_and(|p| p.remembers_anything())
+        self.idle.is_some() || self.past.as_ref().is_some_and(|p| p.remembers_anything())
     }
 
     pub(crate) fn remembers(&self, id: u64) -> bool {
@@ -281,8 +318,11 @@ impl Absence {
 
     /// Takes an event.
     pub(crate) fn absorb(&mut self, ctx: Ctx<'_>, mut entry: Entry, turn: &mut Turn) {
+        if self.idles(ctx, &entry) {
+            return;
+        }
         self.begin_memory();
-        let Absence { episodes, past: Some(past) } = self else { unreachable!("the memory has begun") };
+        let Absence { episodes, past: Some(past), .. } = self else { unreachable!("the memory has begun") };
         if let Some(floor) = past.floor.filter(|floor| entry.pos < *floor) {
             entry.pos = floor;
             turn.bound_hits += 1;
@@ -290,7 +330,8 @@ impl Absence {
         let (time, stops) = (entry.pos.time, entry.has(Roles::STOP));
         let key = entry.key.clone();
         let key = key.as_deref();
-        let in_order = past.memory.last().is_none_or(|last| last.pos <= entry.pos && last.end <= time)
+        let in_order = past.memory.last().is_none_or(|last| last.pos <= entry.pos)
+            && past.newest <= time
             && !past.fired.iter().any(|f| f.time >= time && key.is_none_or(|k| k == f.key));
         if in_order {
             turn.bound_hits += u64::from(!step(ctx, episodes, &mut past.armed, &entry, time));
@@ -307,10 +348,31 @@ impl Absence {
         }
     }
 
+    /// Takes a refresh that needs no more than to lengthen the idle stretch.
+    fn idles(&mut self, ctx: Ctx<'_>, entry: &Entry) -> bool {
+        if !entry.is_plain_refresh()
+            || entry.key.is_some()
+            || self.past.is_some()
+            || !self.episodes.is_empty()
+        {
+            return false;
+        }
+        let Some(idle) = &mut self.idle else {
+            self.idle = Some(Stretch { pos: entry.pos, end: entry.end, id: entry.id });
+            return true;
+        };
+        let gap = entry.pos.time - idle.end;
+        if gap > stretch_gap_ms(ctx.rule) || entry.pos < idle.pos {
+            return false;
+        }
+        idle.end = idle.end.max(entry.end);
+        true
+    }
+
     /// Takes out of the memory what a retracted detection was.
     pub(crate) fn forget_detection(&mut self, ctx: Ctx<'_>, detection: u64, turn: &mut Turn) {
-        let Absence { episodes, past: Some(past) } = self else { return };
-        let Some(at) = past.memory.iter().position(|e| e.detection == Some(detection)) else { return };
+        let Absence { episodes, past: Some(past), .. } = self else { return };
+        let Some(at) = past.memory.iter().position(|e| e.detection() == Some(detection)) else { return };
         let entry = past.memory.remove(at);
         past.evaluate_again(ctx, episodes, entry.key.as_deref(), turn);
     }
@@ -326,10 +388,15 @@ impl Absence {
         if past.checkpoint.is_none() {
             past.checkpoint = Some(Checkpoint { episodes: self.episodes.clone(), armed: past.armed.clone() });
         }
+        if let Some(idle) = self.idle.take() {
+            past.newest = past.newest.max(idle.end);
+            push(&mut past.memory, Entry::stretch(idle));
+        }
     }
 
     /// Forgets what lies before `cut`.
     pub(crate) fn forget(&mut self, ctx: Ctx<'_>, cut: Millis) {
+        self.idle = self.idle.filter(|idle| idle.end >= cut);
         let Some(past) = &mut self.past else { return };
         past.forget(ctx, &self.episodes, cut);
         self.episodes.shrink_to_fit();
@@ -356,14 +423,12 @@ impl Past {
     }
 
     fn remember_last(&mut self, ctx: Ctx<'_>, entry: Entry) {
-        let Kind::Absence { stretch_gap_ms, .. } = ctx.rule.kind else {
-            unreachable!("an absence has this kind")
-        };
+        self.newest = self.newest.max(entry.end);
         if let Some(last) = self.memory.last_mut()
             && last.is_plain_refresh()
             && entry.is_plain_refresh()
             && last.key == entry.key
-            && entry.pos.time - last.end <= stretch_gap_ms
+            && entry.pos.time - last.end <= stretch_gap_ms(ctx.rule)
         {
             last.end = entry.pos.time;
             return;
@@ -460,6 +525,13 @@ impl Past {
     }
 }
 
+fn stretch_gap_ms(rule: &Rule) -> Millis {
+    match rule.kind {
+        Kind::Absence { stretch_gap_ms, .. } => stretch_gap_ms,
+        _ => unreachable!("an absence has this kind"),
+    }
+}
+
 /// Most lists here hold one item: growing by the usual four would multiply the memory.
 fn push<T>(list: &mut Vec<T>, item: T) {
     if list.len() < 2 {
@@ -549,8 +621,11 @@ fn step(
         true
     });
     episodes.append(&mut warnings);
-    match (&entry.key, &entry.about) {
-        (Some(key), Some(about)) if !joined => open(ctx, episodes, armed, entry, key, about),
+    match &entry.detail {
+        Some(detail) if !joined => match &detail.about {
+            Some(about) => open(ctx, episodes, armed, entry, detail, about),
+            None => true,
+        },
         _ => true,
     }
 }
@@ -574,7 +649,7 @@ fn touch(ctx: Ctx<'_>, episode: &mut Episode, entry: &Entry, until: Millis) {
     }
     if entry.has(Roles::REFRESH) {
         if data_deadline {
-            if let Some(deadline) = entry.deadline {
+            if let Some(deadline) = entry.deadline() {
                 episode.base = time;
                 let deadline = ctx.rule.due(ctx.book, deadline, grace);
                 episode.move_deadline(ctx, time, deadline);
@@ -587,17 +662,18 @@ fn touch(ctx: Ctx<'_>, episode: &mut Episode, entry: &Entry, until: Millis) {
             }
         }
     }
+    let Some(detail) = &entry.detail else { return };
     if entry.has(Roles::MINUS | Roles::START) {
         for (at, measure) in ctx.rule.measures.iter().enumerate() {
-            episode.measures[at] = measure.fold.add(episode.measures[at], entry.deltas[at]);
+            episode.measures[at] = measure.fold.add(episode.measures[at], detail.deltas[at]);
         }
     }
-    if let Some(about) = &entry.about
+    if let Some(about) = &detail.about
         && entry.key.is_some()
     {
         episode.events += 1;
-        episode.rests_on = episode.rests_on.wrapping_add(entry.detection.unwrap_or(0));
-        episode.last = Some(about.clone());
+        episode.rests_on = episode.rests_on.wrapping_add(detail.detection.unwrap_or(0));
+        episode.last = Some(Box::new(about.clone()));
     }
 }
 
@@ -606,9 +682,10 @@ fn open(
     episodes: &mut Vec<Episode>,
     armed: &mut Vec<u64>,
     entry: &Entry,
-    key: &CompactString,
+    detail: &Detail,
     about: &EventRef,
 ) -> bool {
+    let Some(key) = &entry.key else { return true };
     let Kind::Absence { data_deadline, grace, once, .. } = ctx.rule.kind else {
         unreachable!("an absence has this kind")
     };
@@ -629,20 +706,20 @@ fn open(
         last: None,
         level: Level::Breach,
         base: time,
-        span: entry.span,
+        span: detail.span,
         carried: 0,
         paused: false,
         deadline: None,
         warn: None,
         warned: None,
-        measures: entry.deltas.clone(),
+        measures: detail.deltas.clone(),
         events: 1,
-        rests_on: entry.detection.unwrap_or(0),
-        severity: entry.severity,
+        rests_on: detail.detection.unwrap_or(0),
+        severity: detail.severity,
     };
     if !data_deadline {
         episode.set_deadline(ctx, time);
-    } else if let Some(deadline) = entry.deadline {
+    } else if let Some(deadline) = detail.deadline {
         let deadline = ctx.rule.due(ctx.book, deadline, grace);
         episode.move_deadline(ctx, time, deadline);
     }

@@ -3,83 +3,135 @@
 use cxwatch_event::Millis;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// From so many ids on they are looked up in a table instead of one after the other.
-const INDEXED_FROM: usize = 48;
+/// More ids than this are looked up in a table instead of one after the other.
+const FEW_MAX: usize = 32;
 
 /// Ids seen, with the instant at which they were, oldest first. Bounded.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Seen {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Vec<(Millis, u64)>", into = "Vec<(Millis, u64)>")]
+pub(crate) enum Seen {
+    Few(SmallVec<[(Millis, u64); 2]>),
+    Many(Box<Many>),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Many {
     queue: VecDeque<(Millis, u64)>,
-    #[serde(skip)]
-    index: Option<Box<HashTable<u64>>>,
+    index: HashTable<u64>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Seen::Few(SmallVec::new())
+    }
 }
 
 impl PartialEq for Seen {
     fn eq(&self, other: &Self) -> bool {
-        self.queue == other.queue
+        self.iter().eq(other.iter())
+    }
+}
+
+impl From<Vec<(Millis, u64)>> for Seen {
+    fn from(ids: Vec<(Millis, u64)>) -> Self {
+        let mut seen = Seen::default();
+        for (instant, id) in ids {
+            seen.add(instant, id, usize::MAX);
+        }
+        seen
+    }
+}
+
+impl From<Seen> for Vec<(Millis, u64)> {
+    fn from(seen: Seen) -> Self {
+        seen.iter().collect()
     }
 }
 
 impl Seen {
+    fn iter(&self) -> impl Iterator<Item = (Millis, u64)> {
+        let (few, many) = match self {
+            Seen::Few(few) => (Some(few), None),
+            Seen::Many(many) => (None, Some(&many.queue)),
+        };
+        few.into_iter().flatten().chain(many.into_iter().flatten()).copied()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        match self {
+            Seen::Few(few) => few.is_empty(),
+            Seen::Many(many) => many.queue.is_empty(),
+        }
     }
 
     /// Forgets what was seen before `oldest`.
     pub(crate) fn forget(&mut self, oldest: Millis) {
-        while self.queue.front().is_some_and(|(seen, _)| *seen < oldest) {
-            self.drop_oldest();
+        match self {
+            Seen::Few(few) => {
+                let old = few.iter().take_while(|(seen, _)| *seen < oldest).count();
+                few.drain(..old);
+            }
+            Seen::Many(many) => {
+                while many.queue.front().is_some_and(|(seen, _)| *seen < oldest) {
+                    many.drop_oldest();
+                }
+            }
         }
     }
 
     /// Lets go of room that is not needed.
     pub(crate) fn shrink(&mut self) {
-        if self.queue.len() < INDEXED_FROM {
-            self.index = None;
+        if let Seen::Many(many) = self
+            && many.queue.len() <= FEW_MAX
+        {
+            *self = Seen::Few(many.queue.iter().copied().collect());
         }
-        self.queue.shrink_to_fit();
+        match self {
+            Seen::Few(few) => few.shrink_to_fit(),
+            Seen::Many(many) => many.queue.shrink_to_fit(),
+        }
     }
 
     pub(crate) fn contains(&self, id: u64) -> bool {
-        match &self.index {
-            Some(index) => index.find(id, |other| *other == id).is_some(),
-            None => self.queue.iter().any(|(_, seen)| *seen == id),
+        match self {
+            Seen::Few(few) => few.iter().any(|(_, seen)| *seen == id),
+            Seen::Many(many) => many.index.find(id, |other| *other == id).is_some(),
         }
     }
 
     /// Adds an id that is not in it. False if the oldest had to go for it.
     pub(crate) fn add(&mut self, instant: Millis, id: u64, ids_max: usize) -> bool {
-        let room = self.queue.len() < ids_max;
+        if let Seen::Few(few) = self {
+            if few.len() < FEW_MAX {
+                few.push((instant, id));
+                return true;
+            }
+            let mut many = Many::default();
+            few.iter().for_each(|(instant, id)| many.push(*instant, *id));
+            *self = Seen::Many(Box::new(many));
+        }
+        let Seen::Many(many) = self else { unreachable!("it has just become many") };
+        let room = many.queue.len() < ids_max;
         if !room {
-            self.drop_oldest();
+            many.drop_oldest();
         }
-        if self.queue.is_empty() {
-            self.queue.reserve_exact(1);
-        }
-        self.queue.push_back((instant, id));
-        match &mut self.index {
-            Some(index) => {
-                index.insert_unique(id, id, |id| *id);
-            }
-            None if self.queue.len() >= INDEXED_FROM => {
-                let mut index = HashTable::with_capacity(2 * INDEXED_FROM);
-                for (_, id) in &self.queue {
-                    index.insert_unique(*id, *id, |id| *id);
-                }
-                self.index = Some(Box::new(index));
-            }
-            None => {}
-        }
+        many.push(instant, id);
         room
+    }
+}
+
+impl Many {
+    fn push(&mut self, instant: Millis, id: u64) {
+        self.queue.push_back((instant, id));
+        self.index.insert_unique(id, id, |id| *id);
     }
 
     fn drop_oldest(&mut self) {
         let Some((_, id)) = self.queue.pop_front() else { return };
-        if let Some(index) = &mut self.index
-            && let Ok(entry) = index.find_entry(id, |other| *other == id)
-        {
+        if let Ok(entry) = self.index.find_entry(id, |other| *other == id) {
             entry.remove();
         }
     }
