@@ -567,7 +567,7 @@ pub(crate) fn decode(
     out: &mut Record,
 ) -> Result<(), cxwatch_event::Rejection> {
     let key = Some(raw.key.unwrap_or_default());
-    decode(&RawRecord { feed, key, value: raw.value, headers: raw.headers }, out)
+    decode(&RawRecord { feed, key, value: raw.value, headers: raw.headers }, raw.offset, out)
 }
 
 fn journal_record(value: Vec<u8>) -> Output {

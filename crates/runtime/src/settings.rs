@@ -103,8 +103,9 @@ impl Default for Bounds {
 /// A rulebook from its source.
 pub type Compile = dyn Fn(&str) -> Result<Arc<Rulebook>, String> + Send + Sync;
 
-/// Reads one record into what it came to: by CloudEvents, or by a mapping.
-pub type Decode = Arc<dyn Fn(&RawRecord<'_>, &mut Record) -> Result<(), Rejection> + Send + Sync>;
+/// Reads one record into what it came to: by CloudEvents, or by a mapping. The number is the record's offset, which a
+/// mapping may use as an id.
+pub type Decode = Arc<dyn Fn(&RawRecord<'_>, i64, &mut Record) -> Result<(), Rejection> + Send + Sync>;
 
 /// By feed, what decodes its records under a rulebook.
 pub type Decoders = dyn Fn(&Rulebook) -> Vec<Decode> + Send + Sync;
@@ -155,6 +156,6 @@ impl<D: Publisher> Plan<D> {
 /// Every feed in CloudEvents.
 pub fn cloud_events(book: &Rulebook) -> Vec<Decode> {
     let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
-    let decode: Decode = Arc::new(move |raw, out| decoder.decode(raw, out));
+    let decode: Decode = Arc::new(move |raw, _, out| decoder.decode(raw, out));
     vec![decode; book.feeds.len()]
 }

@@ -8,7 +8,7 @@ pub(crate) mod file;
 mod generate;
 mod replay;
 mod rules;
-mod time;
+pub(crate) mod time;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

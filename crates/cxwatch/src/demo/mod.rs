@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     )?;
     let clock = FastClock::new(opens, speed);
     let health = Arc::new(Health::new(setup.settings.threads, &[], Vec::new()));
-    let pace = Pace { ends_every: Duration::from_millis(20), commit_behind: Duration::ZERO };
+    let pace = Pace { ends_every: Duration::from_millis(20), commit_behind: Duration::ZERO, bounded: None };
     let service =
         Service::start(&setup, PARTITIONS, clock.clone(), &pace, Arc::clone(&health), Metrics::new()?)?;
     health.started();

@@ -41,6 +41,17 @@ pub(crate) fn check(setup: &Setup) -> Result<Found> {
     Ok(Found { partitions, key_hashes })
 }
 
+/// Where the feeds end now: (feed, partition, next offset).
+pub(crate) fn ends(setup: &Setup, partitions: i32) -> Result<Vec<(usize, i32, i64)>> {
+    let admin = Admin::new(&setup.settings.kafka.properties, ANSWER_WITHIN)?;
+    let mut ends = Vec::new();
+    for (feed, topic) in setup.feed_topics().iter().enumerate() {
+        let offsets = admin.offsets(topic, partitions, OffsetOf::End)?;
+        ends.extend((0..).zip(offsets).map(|(partition, end)| (feed, partition, end)));
+    }
+    Ok(ends)
+}
+
 /// A fault at the start in words that say what to change.
 fn explain(setup: &Setup, fault: &Fault) -> anyhow::Error {
     let bootstrap = &setup.settings.kafka.bootstrap;
@@ -254,7 +265,8 @@ fn sample(setup: &Setup, admin: &Admin, feed: &Feed, partitions: i32) -> Result<
                     value: record.value,
                     headers: record.headers,
                 };
-                let mapped = section.map(|section| map(section, &everything, &raw, &mut Record::default()));
+                let mapped = section
+                    .map(|section| map(section, &everything, &raw, record.offset, &mut Record::default()));
                 let wrong = matches!(&mapped, Some(Err(rejection)) if rejection.reason == Reason::WrongKey);
                 sample.wrong_keys += usize::from(wrong);
             }

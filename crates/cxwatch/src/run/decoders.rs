@@ -17,15 +17,16 @@ pub(crate) fn decoders(feeds: &[Feed], book: &Rulebook) -> Vec<Decode> {
             match feed.and_then(|feed| feed.mapping.clone()) {
                 None => {
                     let decoder = Arc::clone(&decoder);
-                    Arc::new(move |raw: &RawRecord<'_>, out: &mut Record| decoder.decode(raw, out)) as Decode
+                    Arc::new(move |raw: &RawRecord<'_>, _: i64, out: &mut Record| decoder.decode(raw, out))
+                        as Decode
                 }
                 Some(mapping) => {
                     let interest = book.interest.clone();
                     let name = name.clone();
-                    Arc::new(move |raw: &RawRecord<'_>, out: &mut Record| {
+                    Arc::new(move |raw: &RawRecord<'_>, offset: i64, out: &mut Record| {
                         let section = mapping.sections.iter().find(|section| section.feed == name);
                         let section = section.expect("checked when the settings were read");
-                        map(section, &interest, raw, out)
+                        map(section, &interest, raw, offset, out)
                     }) as Decode
                 }
             }
@@ -38,9 +39,10 @@ pub(crate) fn map(
     section: &Section,
     interest: &Interest,
     raw: &RawRecord<'_>,
+    offset: i64,
     out: &mut Record,
 ) -> Result<(), Rejection> {
-    let mapped = section.map(raw.value.unwrap_or_default(), 0, interest);
+    let mapped = section.map(raw.value.unwrap_or_default(), offset.unsigned_abs(), interest);
     *out = Record::default();
     if let Some(refusal) = mapped.rejected.into_iter().next() {
         return Err(refusal.rejection);

@@ -46,6 +46,8 @@ pub(crate) struct TasksSeen {
     pub(crate) restoring: usize,
     /// By feed: in how many tasks it is blind.
     pub(crate) blind: BTreeMap<usize, usize>,
+    /// Of input that ends: whether all its tasks have gone through it.
+    pub(crate) done: bool,
 }
 
 #[derive(Default)]
@@ -93,6 +95,13 @@ impl Health {
         if let Some(slot) = self.state().threads.get_mut(thread) {
             *slot = seen;
         }
+    }
+
+    /// Of input that ends: whether the tasks of this process, if it has any, have gone through it.
+    pub(crate) fn is_done(&self) -> bool {
+        let state = self.state();
+        state.threads.iter().any(|thread| thread.tasks > 0)
+            && state.threads.iter().all(|thread| thread.restoring == 0 && (thread.done || thread.tasks == 0))
     }
 
     /// What a thread tries again; `None`: it has worked.
@@ -206,14 +215,26 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_done_when_all_its_tasks_are() {
+        let health = Health::new(2, &[], Vec::new());
+        assert!(!health.is_done(), "no task is no end");
+        health.seen(0, TasksSeen { tasks: 2, done: true, ..TasksSeen::default() });
+        assert!(health.is_done());
+        health.seen(1, TasksSeen { restoring: 1, ..TasksSeen::default() });
+        assert!(!health.is_done());
+        health.seen(1, TasksSeen { tasks: 1, ..TasksSeen::default() });
+        assert!(!health.is_done());
+    }
+
+    #[test]
     fn a_process_is_ready_when_its_tasks_work_and_see() {
         let health = Health::new(2, &["social".to_owned(), "web".to_owned()], Vec::new());
         assert_eq!(reasons(&health), ["starting"]);
         health.started();
         assert_eq!(reasons(&health), ["not_assigned"]);
-        health.seen(1, TasksSeen { tasks: 1, restoring: 1, blind: BTreeMap::new() });
+        health.seen(1, TasksSeen { tasks: 1, restoring: 1, ..TasksSeen::default() });
         assert_eq!(reasons(&health), ["restoring"]);
-        health.seen(1, TasksSeen { tasks: 2, restoring: 0, blind: BTreeMap::from([(1, 2)]) });
+        health.seen(1, TasksSeen { tasks: 2, blind: BTreeMap::from([(1, 2)]), ..TasksSeen::default() });
         assert_eq!(reasons(&health), ["blind"]);
         assert!(health.readiness().reasons[0].detail.starts_with("feed web cannot be seen in 2 tasks"));
         health.seen(1, TasksSeen { tasks: 2, ..TasksSeen::default() });

@@ -79,7 +79,8 @@ impl Listener for Reporter {
             return;
         }
         self.looked = Some(Instant::now());
-        let mut seen = TasksSeen { tasks: tasks.len(), restoring, blind: BTreeMap::new() };
+        let done = tasks.values().all(Live::is_done);
+        let mut seen = TasksSeen { tasks: tasks.len(), restoring, blind: BTreeMap::new(), done };
         for feed in 0..self.feeds {
             let blind = tasks.values().filter(|live| live.is_blind(feed)).count();
             if blind > 0 {

@@ -14,20 +14,24 @@ use crate::cli::{Outcome, usage};
 use crate::settings::keys;
 use anyhow::{Result, anyhow};
 use clap::Args as ClapArgs;
+use cxwatch_event::Millis;
 use cxwatch_runtime::ports::{Answer, SystemClock};
+use cxwatch_runtime::settings::Bounded;
 use health::Health;
 use metrics::Metrics;
 use setup::{Setup, setup};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use threads::{Pace, Service};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// How often the main thread looks after the others.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Input that ends is done when all tasks have been through it for so long: the group may be giving us more.
+const DONE_FOR: Duration = Duration::from_secs(3);
 
 /// Watch the feeds of a Kafka cluster and publish actions, until told to stop.
 #[derive(Debug, ClapArgs)]
@@ -41,6 +45,12 @@ pub(crate) struct Args {
     /// Print every key of the settings file as a table, and end.
     #[arg(long, conflicts_with = "check")]
     keys: bool,
+    /// Read the feeds to where they end now, act on all of it, and end: for topics of the past. Needs --until.
+    #[arg(long, requires = "until")]
+    bounded: bool,
+    /// With --bounded: let time go on to this instant when all has been read, so that deadlines after the last event fire.
+    #[arg(long, value_name = "TIME", requires = "bounded", value_parser = crate::cli::time::instant)]
+    until: Option<Millis>,
 }
 
 /// Runs the command.
@@ -56,11 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     }
     log::start(&setup.settings.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(serve(setup))
+    runtime.block_on(serve(setup, args.until))
 }
 
 /// The main thread: admin server, signals, and an eye on the stream threads.
-async fn serve(setup: Setup) -> Result<Outcome> {
+async fn serve(setup: Setup, until: Option<Millis>) -> Result<Outcome> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let names: Vec<String> = setup.feeds.iter().map(|feed| feed.name.clone()).collect();
     let health = Arc::new(Health::new(setup.settings.threads, &names, setup.unwatched()));
@@ -78,11 +88,14 @@ async fn serve(setup: Setup) -> Result<Outcome> {
         let _ = closed.await;
     }));
     let ended = tokio::select! {
-        ended = work(setup, Arc::clone(&health), metrics) => ended,
+        ended = work(setup, until, Arc::clone(&health), metrics) => ended,
         () = told_to_stop(&mut terminate, &mut interrupt) => Ok(None),
     };
     let result = match ended {
-        Ok(Some(service)) => finish(service, &mut terminate, &mut interrupt).await,
+        Ok(Some(service)) => {
+            let bounded = until.is_some().then(|| Arc::clone(&health));
+            finish(service, bounded, &mut terminate, &mut interrupt).await
+        }
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
@@ -100,7 +113,12 @@ async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// The checks and the start. They block, so they have a thread of their own.
-async fn work(setup: Setup, health: Arc<Health>, metrics: Metrics) -> Result<Option<Service>> {
+async fn work(
+    setup: Setup,
+    until: Option<Millis>,
+    health: Arc<Health>,
+    metrics: Metrics,
+) -> Result<Option<Service>> {
     let begun = tokio::task::spawn_blocking(move || {
         let found = checks::check(&setup)?;
         if let Some(differ) = &found.key_hashes {
@@ -118,8 +136,12 @@ async fn work(setup: Setup, health: Arc<Health>, metrics: Metrics) -> Result<Opt
         }
         let (threads, partitions) = (setup.settings.threads, found.partitions);
         let started = Arc::clone(&health);
-        let service =
-            Service::start(&setup, partitions, SystemClock::new(), &Pace::default(), health, metrics)?;
+        let bounded = match until {
+            Some(until) => Some(Bounded { ends: checks::ends(&setup, partitions)?, until }),
+            None => None,
+        };
+        let pace = Pace { bounded, ..Pace::default() };
+        let service = Service::start(&setup, partitions, SystemClock::new(), &pace, health, metrics)?;
         started.started();
         tracing::info!(
             application = setup.settings.application_id,
@@ -136,9 +158,17 @@ async fn work(setup: Setup, health: Arc<Health>, metrics: Metrics) -> Result<Opt
 }
 
 /// Looks after the threads until they end or a signal comes, then waits until they have left in peace.
-async fn finish(service: Service, terminate: &mut Signal, interrupt: &mut Signal) -> Result<()> {
+async fn finish(
+    service: Service,
+    bounded: Option<Arc<Health>>,
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+) -> Result<()> {
     let watched = async {
-        while !service.is_over() {
+        let mut done_since: Option<Instant> = None;
+        while !service.is_over() && done_since.is_none_or(|since| since.elapsed() < DONE_FOR) {
+            let done = bounded.as_ref().is_some_and(|health| health.is_done());
+            done_since = if done { done_since.or_else(|| Some(Instant::now())) } else { None };
             service.look_at_brokers();
             tokio::time::sleep(LOOK_EVERY).await;
         }

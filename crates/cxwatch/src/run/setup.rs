@@ -75,6 +75,14 @@ pub(crate) fn assemble(settings: Settings, source: String, book: Arc<Rulebook>) 
                     mapping.name
                 )));
             }
+            if mapping.sections.iter().any(|section| section.feed == *name && !section.reads_single_records())
+            {
+                return Err(usage(format!(
+                    "the mapping {} takes the columns of the feed {name} from a first row, which a record of a topic does not \
+                     have; name the columns in the mapping",
+                    mapping.name
+                )));
+            }
         }
         feeds.push(Feed { name: (*name).to_owned(), settings, mapping });
     }

@@ -15,7 +15,7 @@ use cxwatch_kafka::end_offsets::{EndOffsetsWatch, EndsView};
 use cxwatch_kafka::ports::{KafkaJournal, KafkaRereader, KafkaSink, TopicNames};
 use cxwatch_runtime::journal::Rules;
 use cxwatch_runtime::ports::{Answer, Clock, Fault, Ports, ReadFrom};
-use cxwatch_runtime::settings::{Bounds, Plan, Start, Timing};
+use cxwatch_runtime::settings::{Bounded, Bounds, Plan, Start, Timing};
 use cxwatch_runtime::thread::{Parts, StreamThread};
 use std::hash::{BuildHasher, Hasher};
 use std::marker::PhantomData;
@@ -51,11 +51,13 @@ pub(crate) struct Pace {
     pub(crate) ends_every: Duration,
     /// Between two commits of a thread that is far behind.
     pub(crate) commit_behind: Duration,
+    /// For input that ends.
+    pub(crate) bounded: Option<Bounded>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { ends_every: Duration::from_millis(200), commit_behind: Duration::from_secs(1) }
+        Pace { ends_every: Duration::from_millis(200), commit_behind: Duration::from_secs(1), bounded: None }
     }
 }
 
@@ -255,6 +257,7 @@ fn plan(setup: &Setup, pace: &Pace, now: Millis) -> Plan<Decider> {
                 + feeds.iter().map(|feed| feed.settings.max_delay_ms).max().unwrap_or(0),
             snapshot_every_ms: settings.snapshot_every_ms.unsigned_abs(),
             blind_after_ms: settings.time.blind_after_ms.unsigned_abs(),
+            bounded: pace.bounded.clone(),
             expect_ms: feeds.iter().map(|feed| feed.settings.expect_ms).collect(),
             ..defaults
         },
