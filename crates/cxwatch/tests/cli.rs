@@ -367,6 +367,16 @@ fn rules_check_names_problems_and_what_rules_need() {
     assert!(line.ends_with("absence   needs transaction, web"), "{line}");
     assert!(ran.out.contains("None of these feeds is known to be watched"), "{}", ran.out);
 
+    let demo_path = demo("demo.yaml");
+    let config = format!(
+        "rulebook: {demo_path}\nkafka: {{ bootstrap: localhost }}\nfeeds:\n  web: {{ expect: 5m }}\n"
+    );
+    write(dir.path(), "run.yaml", config);
+    let ran = cxwatch(dir.path(), &["rules", "check", "--config", "run.yaml", &demo_path], b"");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let line = ran.out.lines().last().expect("a warning");
+    assert!(line.contains("nobody watches: contact-center, social, transaction."), "{line}");
+
     let source = std::fs::read_to_string(demo("demo.yaml")).expect("there");
     write(dir.path(), "bad.yaml", source.replace("within: 30m\n    measure", "within: 30q\n    mesure"));
     let ran = cxwatch(dir.path(), &["rules", "check", "bad.yaml"], b"");
