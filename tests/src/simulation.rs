@@ -508,7 +508,7 @@ fn plan(
 fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, book: &Rulebook, feed: usize) -> Decode {
     let logs = Arc::clone(logs);
     let named: Vec<bool> = book.by_type.iter().map(|uses| !uses.is_empty()).collect();
-    Arc::new(move |raw: &RawRecord<'_>, out: &mut Record| {
+    Arc::new(move |raw: &RawRecord<'_>, _: i64, out: &mut Record| {
         let value = raw.value.unwrap_or_default();
         let number = |at: usize| u32::from_le_bytes(value[at..at + 4].try_into().expect("4 bytes")) as usize;
         out.clone_from(&logs[number(0)][feed][number(4)].record);
