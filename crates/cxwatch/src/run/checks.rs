@@ -11,6 +11,7 @@ use cxwatch_kafka::admin::{Admin, OffsetOf};
 use cxwatch_kafka::consumer::FeedConsumer;
 use cxwatch_kafka::partitioner::{KeyHash, KeyHashDetector};
 use cxwatch_runtime::ports::{Answer, Fault, FeedPartition, Item};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long one question may take.
@@ -36,6 +37,7 @@ pub(crate) fn check(setup: &Setup) -> Result<Found> {
         .map_err(|fault| explain(setup, &fault))?;
     let partitions = check_topics(setup, &admin)?;
     check_journal(setup, &admin)?;
+    check_compaction(setup, &admin)?;
     check_start(setup, &admin, partitions)?;
     let key_hashes = check_keys(setup, &admin, partitions)?;
     Ok(Found { partitions, key_hashes })
@@ -141,6 +143,33 @@ fn check_journal(setup: &Setup, admin: &Admin) -> Result<()> {
         "the journal {topic} would lose what a restore needs: {}; change it with kafka-configs",
         wrong.join(", ")
     )))
+}
+
+/// A restore reads the feeds of about two snapshot intervals again; what a broker has compacted away by then would be
+/// missing.
+fn check_compaction(setup: &Setup, admin: &Admin) -> Result<()> {
+    let needed_ms = 2 * setup.settings.snapshot_every_ms;
+    let mut problems = Vec::new();
+    for topic in setup.feed_topics() {
+        // Without the right to look there is nothing to say.
+        let Ok(Some(described)) = admin.describe_topic(&topic) else { continue };
+        if let Some(lag_ms) = compacts_after(&described.settings)
+            && lag_ms < needed_ms
+        {
+            problems.push(format!(
+                "the topic {topic} is compacted after {lag_ms} ms, but a restore may read records that are {needed_ms} ms old \
+                 again; set its min.compaction.lag.ms to at least that"
+            ));
+        }
+    }
+    refuse(problems)
+}
+
+/// How old records of a topic are at least before they may be compacted away; `None` where they never are.
+fn compacts_after(settings: &BTreeMap<String, String>) -> Option<i64> {
+    let policy = settings.get("cleanup.policy")?;
+    let lag = settings.get("min.compaction.lag.ms").and_then(|ms| ms.parse().ok()).unwrap_or(0);
+    policy.split(',').any(|word| word.trim() == "compact").then_some(lag)
 }
 
 /// At the very first start an operator says where to begin.
@@ -281,6 +310,18 @@ fn sample(setup: &Setup, admin: &Admin, feed: &Feed, partitions: i32) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_compacted_topics_lose_records_that_way() {
+        let of = |list: &[(&str, &str)]| {
+            compacts_after(
+                &list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            )
+        };
+        assert_eq!(of(&[("cleanup.policy", "delete"), ("min.compaction.lag.ms", "0")]), None);
+        assert_eq!(of(&[("cleanup.policy", "compact"), ("min.compaction.lag.ms", "300000")]), Some(300_000));
+        assert_eq!(of(&[("cleanup.policy", "delete,compact")]), Some(0));
+    }
 
     #[test]
     fn feeds_that_disagree_are_named() {
