@@ -115,9 +115,8 @@ impl<D: Desk> Task<D> {
     ) -> &[Refused] {
         let at = usize::from(feed.0);
         self.refused.clear();
-        let book = Arc::clone(&self.book);
         if self.feeds[at].blind.is_some() {
-            self.see(&book, feed);
+            self.see(&Arc::clone(&self.book), feed);
         }
         let lagging = self.feeds[at].watermark < self.instant;
         if lagging {
@@ -126,6 +125,7 @@ impl<D: Desk> Task<D> {
         let at_once = self.judge(feed, offset, recorded_at, record, judge);
         self.feeds[at].position = offset + 1;
         if lagging {
+            let book = Arc::clone(&self.book);
             for event in at_once {
                 self.counts.at_once += 1;
                 self.apply(&book, feed, offset, &event);
