@@ -4,7 +4,7 @@ use crate::client::{Ends, PARTITIONS};
 use crate::lives::{Lives, RULES, Telling};
 use crate::oracle::{Actions, Feeds, difference};
 use crate::program::Service;
-use crate::stage::{MAX_DELAY_MS, REORDER_MS, Stage, TRANSACTION_MS, broker, now, wait_for};
+use crate::stage::{MAX_DELAY_MS, REORDER_MS, Stage, broker, now, wait_for};
 use crate::{is_long, seed};
 use cxwatch_tests::world::draw::Draw;
 use std::sync::Arc;
@@ -30,7 +30,10 @@ fn nothing_is_lost_and_nothing_twice_whatever_is_killed() {
         play.kill_one(round);
     }
     if is_long() {
-        play.double_failover();
+        // Whether it was in time depends on the machine; a few tries are granted.
+        while play.seen.double_failovers == 0 && play.seen.kills < 34 {
+            play.double_failover();
+        }
         play.freeze();
     }
     let sent = telling.stop();
@@ -39,6 +42,7 @@ fn nothing_is_lost_and_nothing_twice_whatever_is_killed() {
     eprintln!("live: {sent} events; {seen:?}");
     let (kills, buffered, inside) = if is_long() { (20, 10, 3) } else { (3, 1, 1) };
     assert!(seen.kills >= kills && seen.with_buffer >= buffered && seen.in_transaction >= inside, "{seen:?}");
+    assert!(!is_long() || (seen.double_failovers > 0 && seen.freezes > 0), "{seen:?}");
     settle(&stage);
     for mut service in services {
         service.1.stop();
@@ -99,8 +103,9 @@ impl<'s> Play<'s> {
         self.restart(which);
     }
 
-    /// Kills a process; `inside`: while one of its transactions is open, if one is seen in time.
-    fn kill(&mut self, which: usize, inside: bool) {
+    /// Kills a process; `inside`: while one of its transactions is open, if one is seen in time. What it
+    /// left open, by partition.
+    fn kill(&mut self, which: usize, inside: bool) -> Vec<Option<i64>> {
         let service = &mut self.services[which].1;
         service.assert_alive();
         let metrics = service.metrics();
@@ -116,9 +121,9 @@ impl<'s> Play<'s> {
         // What stays open belongs to the dead: the living end theirs soon.
         let open = self.journal.open();
         std::thread::sleep(Duration::from_millis(400));
-        let still = self.journal.open();
-        let stays = open.iter().zip(&still).any(|(before, after)| before.is_some() && before == after);
-        self.seen.in_transaction += u32::from(stays);
+        let left_open = stays_open(&open, &self.journal.open());
+        self.seen.in_transaction += u32::from(left_open.iter().any(Option::is_some));
+        left_open
     }
 
     fn restart(&mut self, which: usize) {
@@ -130,17 +135,16 @@ impl<'s> Play<'s> {
     /// fence either, goes on.
     fn double_failover(&mut self) {
         self.wait_for_all();
-        let died = Instant::now();
-        let open_before = self.seen.in_transaction;
-        self.kill(0, true);
+        let began = Instant::now();
+        let left_open = self.kill(0, true);
         let heir = &self.services[1].1;
         wait_for("the other one takes over", AT_WORK, || {
             heir.metric("cxwatch_tasks_restoring") > 0.0 || heir.works(PARTITIONS)
         });
+        let open = stays_open(&left_open, &self.journal.open()).iter().any(Option::is_some);
         self.kill(1, false);
-        let within =
-            died.elapsed() < Duration::from_millis(TRANSACTION_MS) && self.seen.in_transaction > open_before;
-        self.seen.double_failovers += u32::from(within);
+        eprintln!("live: double failover {:?}, its transaction still open: {open}", began.elapsed());
+        self.seen.double_failovers += u32::from(open);
         let mut third = self.stage.start("c");
         wait_for("a third one takes over", AT_WORK, || third.works(PARTITIONS));
         self.restart(0);
@@ -166,6 +170,11 @@ impl<'s> Play<'s> {
         wait_for("it is back", AT_WORK, || back.metric("cxwatch_task") > 0.0);
         self.wait_for_all();
     }
+}
+
+/// Transactions, by partition and their first offset, that are open before and after.
+fn stays_open(before: &[Option<i64>], after: &[Option<i64>]) -> Vec<Option<i64>> {
+    before.iter().zip(after).map(|(before, after)| before.filter(|_| before == after)).collect()
 }
 
 /// Waits until all that must be said has been said; holds it against the page and against a replay.

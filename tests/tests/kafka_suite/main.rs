@@ -11,6 +11,7 @@
 #![allow(clippy::print_stderr)]
 #![allow(unreachable_pub, reason = "the broker's module is shared with other packages")]
 
+mod bounded;
 mod client;
 mod dead_letters;
 mod foreign;

@@ -136,21 +136,25 @@ impl Feeds {
             std::fs::write(&path, lines).expect("written");
             command.arg(path);
         }
-        let mut actions = BTreeMap::new();
-        for line in program::finish(command).lines() {
-            let message: Value = serde_json::from_str(line).expect("replay writes JSON lines");
-            if message["type"].as_str().is_some_and(|kind| kind.starts_with("action.")) {
-                let id = text(&message["data"]["action_id"]);
-                actions.entry(id).or_insert_with(Vec::new).push(comparable(message));
-            }
-        }
-        actions
+        by_action(program::finish(command).lines())
     }
 
     /// Whether an action of this customer can be compared with a replay.
     pub(crate) fn is_calm(&self, customer: &str) -> bool {
         !self.late.contains(customer)
     }
+}
+
+/// The actions among messages as `replay` writes them.
+pub(crate) fn by_action<'l>(lines: impl Iterator<Item = &'l str>) -> BTreeMap<String, Vec<Value>> {
+    let mut actions = BTreeMap::<String, Vec<Value>>::new();
+    for line in lines {
+        let message: Value = serde_json::from_str(line).expect("replay writes JSON lines");
+        if message["type"].as_str().is_some_and(|kind| kind.starts_with("action.")) {
+            actions.entry(text(&message["data"]["action_id"])).or_default().push(comparable(message));
+        }
+    }
+    actions
 }
 
 /// A message without what depends on when it was decided and where its events lie.
@@ -262,10 +266,17 @@ impl Actions {
         problems
     }
 
-    /// The actions as they can be compared with a replay.
+    /// All of them, as they can be compared with a replay.
+    pub(crate) fn all(&self) -> BTreeMap<String, Vec<Value>> {
+        let all = self.messages.iter();
+        all.map(|(id, messages)| (id.clone(), messages.iter().cloned().map(comparable).collect())).collect()
+    }
+
+    /// Those of calm customers.
     pub(crate) fn comparable(&self, feeds: &Feeds) -> BTreeMap<String, Vec<Value>> {
-        let calm = self.messages.iter().filter(|(_, messages)| feeds.is_calm(&text(&messages[0]["subject"])));
-        calm.map(|(id, messages)| (id.clone(), messages.iter().cloned().map(comparable).collect())).collect()
+        let mut all = self.all();
+        all.retain(|_, messages| feeds.is_calm(&text(&messages[0]["subject"])));
+        all
     }
 }
 

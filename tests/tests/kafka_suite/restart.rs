@@ -15,7 +15,7 @@ fn a_broker_may_be_restarted_in_the_middle() {
     let stage = Arc::new(Stage::new("restart", broker.bootstrap(), RULES));
     stage.make_topics();
     let mut service = stage.start_alone("a");
-    let telling = Telling::start(&stage, Lives::new(seed() + 7, 400), 15);
+    let telling = Telling::start(&stage, Lives::new(seed() + 7, 4_000), 15);
     let some = |more: f64| {
         let from = service.metric("cxwatch_records_total");
         wait_for("events are read", Duration::from_secs(60), || {

@@ -145,8 +145,13 @@ impl Stage {
 
     /// Starts a process.
     pub(crate) fn start(&self, instance: &str) -> Service {
+        self.start_with(instance, &[])
+    }
+
+    /// Starts a process with more arguments.
+    pub(crate) fn start_with(&self, instance: &str, arguments: &[&str]) -> Service {
         let (config, admin) = self.config(instance);
-        Service::start(&config, &[], admin, &self.path(&format!("{instance}.log")))
+        Service::start(&config, arguments, admin, &self.path(&format!("{instance}.log")))
     }
 
     /// Starts a process that has all tasks before this returns.

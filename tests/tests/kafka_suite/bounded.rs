@@ -1,0 +1,67 @@
+//! Topics of the past, read from end to end: what `run --bounded` makes of them is what `replay` makes of the same events in
+//! files.
+
+use crate::client::{Feeder, PARTITIONS};
+use crate::is_long;
+use crate::oracle::{Actions, by_action, difference};
+use crate::program::{self, Service};
+use crate::stage::{FEEDS, Stage, broker};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The rules of the demo: all kinds, with deadlines of minutes to hours.
+const DAY: &str = include_str!("../../../crates/cxwatch/rulebooks/demo.yaml");
+/// An instant after all deadlines of the day.
+const UNTIL: &str = "2026-01-08T00:00:00Z";
+
+#[test]
+fn topics_of_the_past_lead_to_what_a_replay_finds() {
+    let Some(broker) = broker() else { return };
+    let stage = Stage::new("bounded", broker.bootstrap(), DAY);
+    let day = stage.path("day");
+    let mut generate = program::command(&["generate", "--out"]);
+    generate.arg(&day).args(if is_long() { &[][..] } else { &["--events", "6000"] });
+    program::finish(generate);
+    let files: Vec<PathBuf> = FEEDS.iter().map(|feed| day.join(format!("{feed}.jsonl"))).collect();
+    let told = run_and_compare(&stage, &files, UNTIL);
+    assert!(told > if is_long() { 1_000 } else { 50 }, "only {told} actions");
+}
+
+/// Writes the files to the topics, runs over them, compares. How many actions there are.
+fn run_and_compare(stage: &Stage, files: &[PathBuf], until: &str) -> usize {
+    stage.make_topics();
+    write(stage, files);
+    let names: &[&str] = if is_long() { &["a", "b"] } else { &["a"] };
+    let mut services: Vec<Service> =
+        names.iter().map(|name| stage.start_with(name, &["--bounded", "--until", until])).collect();
+    for service in &mut services {
+        let status = service.wait(Duration::from_secs(180));
+        assert!(status.success(), "it ends with {status}\n{}", service.last_words());
+    }
+    let mut replay =
+        program::command(&["replay", "--quiet", "--only", "actions", "--until", until, "--partitions"]);
+    replay.arg(PARTITIONS.to_string()).arg("--rulebook").arg(stage.path("rules.yaml")).args(files);
+    let right = by_action(program::finish(replay).lines());
+    let actions = Actions::read(stage).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let differs = difference(&actions.all(), &right);
+    assert!(differs.is_empty(), "run and replay differ:\n{differs}");
+    eprintln!("{}: {} actions, as replay finds them", stage.topic("all"), right.len());
+    right.len()
+}
+
+fn write(stage: &Stage, files: &[PathBuf]) {
+    let feeder = Feeder::new(stage.bootstrap());
+    for (feed, file) in FEEDS.iter().zip(files) {
+        for line in read(file).lines() {
+            let event: Value = serde_json::from_str(line).expect("an event");
+            let customer = event["subject"].as_str().expect("every event has a customer");
+            feeder.send(&stage.topic(feed), customer, line.as_bytes());
+        }
+    }
+    feeder.flush();
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
