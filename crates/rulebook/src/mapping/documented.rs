@@ -36,3 +36,51 @@ fn every_example_of_the_reference_compiles() {
         }
     }
 }
+
+macro_rules! examples {
+    ($($name:literal),* $(,)?) => {
+        [$((
+            $name,
+            include_str!(concat!("../../../../examples/", $name, "/rulebook.yaml")),
+            include_str!(concat!("../../../../examples/", $name, "/mapping.yaml")),
+        )),*]
+    };
+}
+
+#[test]
+fn rulebook_and_mapping_of_every_example_fit_together() {
+    let examples = examples![
+        "airline_tweets",
+        "anonymous_bank_1999",
+        "apache_access_log",
+        "boston311_2015",
+        "ibm_twitter_care",
+        "nycflights13",
+        "olist_sample",
+        "online_retail_ii",
+        "taobao_userbehavior",
+        "uci_incident_log",
+    ];
+    for (name, rulebook, mapping) in examples {
+        let (book, warnings) = crate::compile(rulebook, name).unwrap_or_else(|p| panic!("{name}: {p:#?}"));
+        assert!(warnings.is_empty(), "{name}: {warnings:#?}");
+        let (_, warnings) = read(name, mapping, &book.catalogue).unwrap_or_else(|p| panic!("{name}: {p:#?}"));
+        assert!(warnings.is_empty(), "{name}: {warnings:#?}");
+    }
+}
+
+/// The week of flights in the repository has the columns that its mapping reads.
+#[test]
+fn the_week_of_flights_is_read_without_a_refusal() {
+    let [.., (name, rulebook, mapping)] = examples!["nycflights13"];
+    let (book, _) = crate::compile(rulebook, name).expect("it compiles");
+    let (mapping, _) = read(name, mapping, &book.catalogue).expect("it compiles");
+    let week = include_str!("../../../../examples/nycflights13/week.csv");
+    let mut rows = mapping.sections[0].read(week.as_bytes()).expect("no I/O").expect("all columns are there");
+    let mut events = 0;
+    while let Some(row) = rows.next(&book.interest).expect("no I/O") {
+        assert_eq!(row.rejected, []);
+        events += row.record.events.len();
+    }
+    assert_eq!(events, 2 * 6_104);
+}
