@@ -6,7 +6,7 @@ use super::threads::member_properties;
 use crate::cli::usage;
 use crate::topics::JOURNAL;
 use anyhow::Result;
-use cxwatch_event::{Interest, RawRecord, Reason, Record};
+use cxwatch_event::{RawRecord, Reason, Record};
 use cxwatch_kafka::admin::{Admin, OffsetOf};
 use cxwatch_kafka::consumer::FeedConsumer;
 use cxwatch_kafka::partitioner::{KeyHash, KeyHashDetector};
@@ -281,7 +281,6 @@ fn sample(setup: &Setup, admin: &Admin, feed: &Feed, partitions: i32) -> Result<
     let mut reader = FeedConsumer::assign(&member, std::slice::from_ref(topic), &from, ANSWER_WITHIN)?;
     let section = feed.mapping.as_ref().and_then(|m| m.sections.iter().find(|s| s.feed == feed.name));
     let (mut hashes, mut open) = (KeyHashDetector::default(), from.len());
-    let everything = Interest::default();
     let deadline = Instant::now() + SAMPLE_WITHIN;
     while (sample.records as i64) < wanted && open > 0 && Instant::now() < deadline {
         reader.serve_within(0, 500, Duration::from_millis(100), &mut |item| match item {
@@ -294,8 +293,9 @@ fn sample(setup: &Setup, admin: &Admin, feed: &Feed, partitions: i32) -> Result<
                     value: record.value,
                     headers: record.headers,
                 };
-                let mapped = section
-                    .map(|section| map(section, &everything, &raw, record.offset, &mut Record::default()));
+                let mapped = section.map(|section| {
+                    map(section, &setup.book.interest, &raw, record.offset, &mut Record::default())
+                });
                 let wrong = matches!(&mapped, Some(Err(rejection)) if rejection.reason == Reason::WrongKey);
                 sample.wrong_keys += usize::from(wrong);
             }

@@ -58,3 +58,67 @@ pub(crate) fn map(
     *out = mapped.record;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::FeedSettings;
+    use cxwatch_event::Catalogue;
+
+    const MAPPING: &str = "\
+mapping: calls
+feeds:
+  - feed: contact-center
+    format: csv
+    zone: UTC
+    columns: [caller, queued_at, waited_s, outcome]
+    customer: caller
+    id: { record: row }
+    times:
+      queued: { column: queued_at, format: \"%Y-%m-%dT%H:%M:%SZ\" }
+      left: { at: queued, plus: { seconds: waited_s } }
+    events:
+      - type: contact.queued
+        time: queued
+        data: { contact_id: caller, channel: { const: voice } }
+      - type: contact.abandoned
+        when: { outcome: HUNG_UP }
+        time: left
+        data: { contact_id: caller }
+";
+
+    fn read(key: &[u8], value: &[u8], offset: i64) -> Result<Record, Rejection> {
+        let (book, _) =
+            cxwatch_rulebook::compile(include_str!("../../rulebooks/demo.yaml"), "demo.yaml").expect("ours");
+        let catalogue: &Catalogue = &book.catalogue;
+        let (mapping, _) =
+            cxwatch_rulebook::mapping::read("calls.yaml", MAPPING, catalogue).expect("a right mapping");
+        let name = "contact-center".to_owned();
+        let settings = FeedSettings::of(&name);
+        let feeds = [Feed { name: name.clone(), settings, mapping: Some(Arc::new(mapping)) }];
+        let at = book.feeds.iter().position(|feed| *feed == name).expect("a feed of the catalogue");
+        let mut record = Record::default();
+        let raw = RawRecord { feed: &name, key: Some(key), value: Some(value), headers: &[] };
+        decoders(&feeds, &book)[at](&raw, offset, &mut record)?;
+        Ok(record)
+    }
+
+    #[test]
+    fn a_mapped_record_gives_all_its_events_under_its_offset() {
+        let record = read(b"c1", b"c1,2026-11-24T08:00:00Z,75,HUNG_UP", 41).expect("a right row");
+        let events: Vec<(&str, i64, u32)> = record
+            .events
+            .iter()
+            .map(|event| (event.id.as_str(), event.time % 86_400_000, event.sub))
+            .collect();
+        assert_eq!(events, [("41", 28_800_000, 0), ("41", 28_875_000, 1)]);
+    }
+
+    #[test]
+    fn a_customer_that_is_not_the_key_and_a_broken_row_are_rejected_whole() {
+        let wrong = read(b"c2", b"c1,2026-11-24T08:00:00Z,75,HUNG_UP", 0).expect_err("another key");
+        assert_eq!(wrong.reason, Reason::WrongKey);
+        let broken = read(b"c1", b"c1,2026-11-24T08:00:00Z,soon,HUNG_UP", 0).expect_err("no number");
+        assert_ne!(broken.reason, Reason::WrongKey);
+    }
+}
