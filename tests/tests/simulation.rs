@@ -1,5 +1,7 @@
 //! The stream thread's loop over a simulated cluster (see [`cxwatch_tests::simulation`]).
 
+#![allow(clippy::print_stdout, reason = "a test shows what happened how often, and which seed saw an error")]
+
 use cxwatch_engine::Fault;
 use cxwatch_runtime::settings::Plan;
 use cxwatch_runtime::{VerdictKind, Wrong};

@@ -11,6 +11,9 @@ use cxwatch_rulebook::FeedIx;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
+/// Of untouched customers, written with one commit at most, in bytes: a transaction must not take long.
+const SLICE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// Between two looks a feed has been asked for no longer than this, in milliseconds.
 const ASKED_MS_MAX: u64 = 1_000;
 
@@ -505,8 +508,9 @@ impl<D: Publisher> Live<D> {
         let running = self.snapshots.running.as_mut()?;
         // A snapshot should be done in half of its interval.
         let commits = (timing.snapshot_every_ms / timing.commit_interval_ms.max(1) / 2).max(1);
-        let slice = (self.snapshots.bytes_last / commits) as usize;
-        let done = self.task.write_untouched(slice.max(timing.slice_bytes_min));
+        // Of the first nobody knows how large it will be: its slices grow with it.
+        let slice = (self.snapshots.bytes_last / commits).max(running.bytes / 16).min(SLICE_BYTES_MAX);
+        let done = self.task.write_untouched((slice as usize).max(timing.slice_bytes_min));
         let mut entries = journal::encode_pieces(running.seq, &self.task.take_pieces());
         if done {
             entries.push(journal::encode_end(running.seq));
