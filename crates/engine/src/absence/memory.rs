@@ -1,0 +1,360 @@
+//! What is remembered for late events, and of what has been fired.
+
+use super::episode::{Episode, step};
+use super::{Ctx, Turn};
+use crate::place::Pos;
+use crate::window::counts_events;
+use crate::{EventRef, Measures};
+use compact_str::CompactString;
+use cxwatch_event::Millis;
+use cxwatch_rulebook::{Hit, Kind, Level, Roles, Rule, Span};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// An event with a role, as remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) pos: Pos,
+    /// The end of a stretch of refreshes; else the event's time.
+    pub(super) end: Millis,
+    /// Of source, id and sub-index.
+    pub(crate) id: u64,
+    pub(super) roles: u32,
+    pub(super) key: Option<CompactString>,
+    /// `None`: a refresh and nothing else, which can be remembered as part of a stretch.
+    pub(super) detail: Option<Box<Detail>>,
+}
+
+/// What an event brings along, but for a plain refresh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Detail {
+    pub(super) span: Span,
+    pub(super) deadline: Option<Millis>,
+    pub(super) deltas: Measures,
+    pub(super) severity: u8,
+    /// Of a start.
+    pub(super) about: Option<EventRef>,
+    /// The detection that it is.
+    pub(super) detection: Option<u64>,
+}
+
+impl Entry {
+    pub(crate) fn new(hit: Hit, event: &EventRef, pos: Pos, id: u64, detection: Option<u64>) -> Self {
+        // A detection may be taken back: it is remembered by itself.
+        let plain = hit.roles == Roles::REFRESH && hit.deadline.is_none() && detection.is_none();
+        let detail = || Detail {
+            about: (hit.roles & Roles::START != 0).then(|| event.clone()),
+            span: hit.within,
+            deadline: hit.deadline,
+            deltas: hit.deltas,
+            severity: hit.severity,
+            detection,
+        };
+        Entry {
+            pos,
+            end: pos.time,
+            id,
+            roles: hit.roles,
+            key: hit.key,
+            detail: if plain { None } else { Some(Box::new(detail())) },
+        }
+    }
+
+    /// Refreshes from `pos` to `end`.
+    pub(super) fn stretch(stretch: Stretch) -> Self {
+        let Stretch { pos, end, id } = stretch;
+        Entry { pos, end, id, roles: Roles::REFRESH, key: None, detail: None }
+    }
+
+    pub(super) fn detection(&self) -> Option<u64> {
+        self.detail.as_ref().and_then(|d| d.detection)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        self.detail.as_ref().and_then(|d| d.deadline)
+    }
+
+    pub(super) fn has(&self, role: u32) -> bool {
+        self.roles & role != 0
+    }
+
+    pub(super) fn concerns(&self, key: &str) -> bool {
+        self.key.as_deref().is_none_or(|k| k == key)
+    }
+
+    pub(super) fn is_plain_refresh(&self) -> bool {
+        self.detail.is_none()
+    }
+}
+
+/// Refreshes without a key, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stretch {
+    pub(super) pos: Pos,
+    pub(super) end: Millis,
+    pub(super) id: u64,
+}
+
+/// A detection that was fired, as long as it can still be retracted or resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fired {
+    pub(crate) id: u64,
+    pub(crate) level: Level,
+    pub(crate) key: CompactString,
+    pub(crate) time: Millis,
+    pub(crate) about: EventRef,
+    pub(super) measures: Measures,
+    /// How many events it rested on, where the rule asks for that; else 0.
+    pub(super) events: u32,
+    /// As of its episode.
+    pub(super) rests_on: u64,
+    /// Closed by a guard or `when`: nothing was published.
+    pub(crate) silent: bool,
+    pub(crate) resolved: bool,
+}
+
+impl Fired {
+    pub(crate) fn new(
+        id: u64,
+        rule: &Rule,
+        episode: &Episode,
+        level: Level,
+        time: Millis,
+        silent: bool,
+    ) -> Self {
+        Fired {
+            id,
+            level,
+            key: episode.key.clone(),
+            time,
+            about: episode.about.clone(),
+            measures: episode.measures.clone(),
+            events: if counts_events(rule) { episode.events } else { 0 },
+            rests_on: episode.rests_on,
+            silent,
+            resolved: false,
+        }
+    }
+
+    fn is(&self, episode: &Episode, level: Level, time: Millis) -> bool {
+        self.level == level
+            && self.time == time
+            && self.key == episode.key
+            && self.about == episode.about
+            && self.measures == episode.measures
+            && self.rests_on == episode.rests_on
+            && (self.events == 0 || self.events == episode.events)
+    }
+}
+
+/// The state before the oldest remembered event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    pub(super) episodes: Vec<Episode>,
+    pub(super) armed: Vec<u64>,
+}
+
+/// What is remembered for late events, and of what has been fired.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Past {
+    /// Keys that have opened once, where a rule arms once per key.
+    pub(super) armed: Vec<u64>,
+    /// `None`: nothing is remembered that could change what is.
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) memory: Vec<Entry>,
+    /// The latest end of what has been remembered: behind a stretch that ends later may stand a late event.
+    pub(super) newest: Millis,
+    pub(super) fired: Vec<Fired>,
+    /// The memory has been cut before this position because it was full.
+    pub(super) floor: Option<Pos>,
+    /// What was fired before this instant stands.
+    pub(super) cut: Millis,
+}
+
+impl Past {
+    pub(super) fn remembers_anything(&self) -> bool {
+        !self.memory.is_empty() || !self.fired.is_empty() || self.checkpoint.is_some()
+    }
+
+    /// A `stop` after their time leaves detections standing, and ends the need to act.
+    pub(super) fn resolve(&mut self, ctx: Ctx<'_>, time: Millis, key: Option<&str>, turn: &mut Turn) {
+        for fired in &mut self.fired {
+            let open = !fired.resolved && !fired.silent && key.is_none_or(|k| k == fired.key);
+            if open && fired.time < time && time <= fired.time.saturating_add(ctx.resolve_ms) {
+                fired.resolved = true;
+                turn.resolved.push(fired.clone());
+            }
+        }
+    }
+
+    pub(super) fn remember_last(&mut self, ctx: Ctx<'_>, entry: Entry) {
+        self.newest = self.newest.max(entry.end);
+        if let Some(last) = self.memory.last_mut()
+            && last.is_plain_refresh()
+            && entry.is_plain_refresh()
+            && last.key == entry.key
+            && entry.pos.time - last.end <= stretch_gap_ms(ctx.rule)
+        {
+            last.end = entry.pos.time;
+            return;
+        }
+        push(&mut self.memory, entry);
+    }
+
+    /// False where the event changes nothing: a refresh inside a stretch.
+    pub(super) fn remember_late(&mut self, entry: &Entry) -> bool {
+        let inside = |e: &Entry| {
+            e.is_plain_refresh() && e.key == entry.key && e.pos <= entry.pos && entry.pos.time <= e.end
+        };
+        if entry.is_plain_refresh() && self.memory.iter().any(inside) {
+            return false;
+        }
+        let at = self.memory.partition_point(|e| e.pos <= entry.pos);
+        self.memory.insert(at, entry.clone());
+        true
+    }
+
+    /// Computes a key's episodes (all keys' if `None`) again from the checkpoint.
+    pub(super) fn evaluate_again(
+        &mut self,
+        ctx: Ctx<'_>,
+        episodes: &mut Vec<Episode>,
+        key: Option<&str>,
+        turn: &mut Turn,
+    ) {
+        turn.evaluated_again = true;
+        let checkpoint = self.checkpoint.as_ref().expect("the memory has begun");
+        let concerned = |k: &str| key.is_none_or(|key| key == k);
+        let mut again: Vec<_> = checkpoint.episodes.iter().filter(|e| concerned(&e.key)).cloned().collect();
+        let mut armed = checkpoint.armed.clone();
+        replay(ctx, &self.memory, |e| key.is_none_or(|k| e.concerns(k)), &mut again, &mut armed);
+        let mut standing = Vec::with_capacity(self.fired.len());
+        for fired in std::mem::take(&mut self.fired) {
+            if !concerned(&fired.key) || claim(&mut again, &fired) || fired.time < self.cut {
+                standing.push(fired);
+            } else if !fired.silent {
+                turn.retracted.push(fired);
+            }
+        }
+        self.fired = standing;
+        episodes.retain(|e| !concerned(&e.key));
+        episodes.append(&mut again);
+        match key.map(|key| xxh3_64(key.as_bytes())) {
+            None => self.armed = armed,
+            Some(key) => {
+                self.armed.retain(|k| *k != key);
+                self.armed.extend(armed.contains(&key).then_some(key));
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, ctx: Ctx<'_>, episodes: &[Episode], cut: Millis) {
+        self.cut = self.cut.max(cut);
+        let cut = self.cut;
+        let old = self.memory.iter().take_while(|e| e.end < cut).count();
+        self.fold(ctx, old);
+        let resolvable = |f: &Fired| !f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms) >= cut;
+        self.fired.retain(|f| f.time >= cut || resolvable(f));
+        let Some(checkpoint) = &mut self.checkpoint else { return };
+        // An episode that ran out before the cut has been settled for good, unless it is still owed.
+        let owed = |e: &Episode| episodes.iter().any(|o| o.about == e.about && o.next() == e.next());
+        checkpoint.episodes.retain(|e| e.deadline.is_none_or(|d| d >= cut) || owed(e));
+        for episode in checkpoint.episodes.iter_mut().filter(|e| e.warn.is_some_and(|w| w < cut)) {
+            if !episodes.iter().any(|o| o.about == episode.about && o.warn == episode.warn) {
+                episode.has_warned();
+            }
+        }
+        if self.memory.is_empty()
+            && same(&checkpoint.episodes, episodes)
+            && checkpoint.armed.len() == self.armed.len()
+        {
+            self.checkpoint = None;
+            self.floor = None;
+            self.memory = Vec::new();
+        }
+    }
+
+    pub(super) fn forget_half(&mut self, ctx: Ctx<'_>) {
+        let half = self.memory.len() / 2;
+        self.floor = self.memory[..half].last().map(|e| e.pos);
+        self.fold(ctx, half);
+    }
+
+    /// Moves the oldest `count` remembered events into the checkpoint.
+    fn fold(&mut self, ctx: Ctx<'_>, count: usize) {
+        if count > 0 {
+            let checkpoint = self.checkpoint.as_mut().expect("the memory has begun");
+            let old: Vec<_> = self.memory.drain(..count).collect();
+            replay(ctx, &old, |_| true, &mut checkpoint.episodes, &mut checkpoint.armed);
+        }
+    }
+}
+
+pub(super) fn stretch_gap_ms(rule: &Rule) -> Millis {
+    match rule.kind {
+        Kind::Absence { stretch_gap_ms, .. } => stretch_gap_ms,
+        _ => unreachable!("an absence has this kind"),
+    }
+}
+
+/// Most lists here hold one item: growing by the usual four would multiply the memory.
+pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.len() < 2 {
+        list.reserve_exact(1);
+    }
+    list.push(item);
+}
+
+fn same(some: &[Episode], others: &[Episode]) -> bool {
+    some.len() == others.len() && some.iter().all(|e| others.contains(e))
+}
+
+/// Marks in `episodes` that this has been fired; false if nothing there would.
+fn claim(episodes: &mut Vec<Episode>, fired: &Fired) -> bool {
+    let found = episodes
+        .iter()
+        .position(|e| e.next() == Some((fired.time, fired.level)) && fired.is(e, fired.level, fired.time));
+    let Some(at) = found else {
+        // A breach that is due behind a warning that is, too.
+        let behind = episodes.iter().position(|e| {
+            fired.level == Level::Breach
+                && e.level == Level::Breach
+                && e.deadline == Some(fired.time)
+                && fired.is(e, Level::Breach, fired.time)
+        });
+        return behind.is_some_and(|at| {
+            let warning = episodes[at].warn.map(|w| episodes[at].split_warning(w));
+            episodes.remove(at);
+            episodes.extend(warning);
+            true
+        });
+    };
+    if episodes[at].level == fired.level {
+        episodes.remove(at);
+    } else {
+        episodes[at].has_warned();
+    }
+    true
+}
+
+/// Steps through remembered events. A stretch of refreshes keeps alive, to its end, whatever episode it meets or an
+/// event in its midst opens.
+fn replay(
+    ctx: Ctx<'_>,
+    memory: &[Entry],
+    concerns: impl Fn(&Entry) -> bool,
+    episodes: &mut Vec<Episode>,
+    armed: &mut Vec<u64>,
+) {
+    let mut stretches: Vec<&Entry> = Vec::new();
+    for entry in memory.iter().filter(|e| concerns(e)) {
+        step(ctx, episodes, armed, entry, entry.end);
+        stretches.retain(|s| s.end > entry.pos.time);
+        for stretch in &stretches {
+            step(ctx, episodes, armed, stretch, stretch.end);
+        }
+        if entry.end > entry.pos.time {
+            stretches.push(entry);
+        }
+    }
+}
