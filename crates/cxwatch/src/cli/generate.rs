@@ -62,7 +62,7 @@ pub(crate) struct Args {
 enum Profile {
     /// Visits with carts and checkouts, the bot, calls, orders, parcels, returns and posts; some of it goes wrong.
     Day,
-    /// The mix of a large shop: customers by Zipf's law, 340 bytes an event.
+    /// The mix of a large shop: skewed customers (Zipf and Mandelbrot), 340 bytes an event.
     Throughput,
 }
 

@@ -39,7 +39,9 @@ impl Draw {
     }
 }
 
-/// Zipf's law with exponent 1: the n-th is drawn as often as 1/n says.
+/// The law of Zipf and Mandelbrot with exponent 1: the n-th is drawn as often as 1/(n + q) says, q being a hundredth
+/// of their number. One draw in seven falls on the first hundredth, and no single one becomes a crowd, as the
+/// first would by Zipf's own law (q = 0).
 #[derive(Debug, Clone)]
 pub(super) struct Zipf {
     /// Sums of the weights up to each.
@@ -49,8 +51,9 @@ pub(super) struct Zipf {
 impl Zipf {
     pub(super) fn new(count: u32) -> Self {
         const ONE: u64 = 1 << 32;
+        let flat = u64::from(count) / 100;
         let sums = (1..=u64::from(count.max(1))).scan(0u64, |sum, n| {
-            *sum += ONE / n;
+            *sum += ONE / (n + flat);
             Some(*sum)
         });
         Zipf { sums: sums.collect() }

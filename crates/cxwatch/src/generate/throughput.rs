@@ -1,4 +1,4 @@
-//! Traffic for measuring: the mix of a large shop, customers by Zipf's law, some 340 bytes an event.
+//! Traffic for measuring: the mix of a large shop, skewed customers, some 340 bytes an event.
 
 use super::draw::{Draw, Zipf};
 use super::event::{self, Value};
