@@ -27,6 +27,17 @@ pub(crate) fn code(during: &'static str, code: Code, message: impl Into<String>)
     Fault::new(answer_to(code), during, format!("{code:?}"), message)
 }
 
+/// Classes what a partition gives instead of a record.
+///
+/// "Log truncation detected" after a change of leader is no proof that anything is lost: records that were written
+/// while the leader changed can make the client see one that is none. Whoever begins anew from what is committed finds
+/// out: where records are really gone, it reads beyond the end, and that is for the operator.
+pub(crate) fn reading(during: &'static str, code: Code, message: String) -> Fault {
+    let perhaps_lost = code == Code::AutoOffsetReset && message.to_lowercase().contains("log truncation");
+    let answer = if perhaps_lost { Answer::CloseDirty } else { answer_to(code) };
+    Fault::new(answer, during, format!("{code:?}"), message)
+}
+
 /// Classes the error of a transactional call, in the order that the protocol asks for: fatal first, then those that
 /// only an abort ends, then those that pass.
 pub(crate) fn transactional(during: &'static str, error: &KafkaError) -> Fault {
@@ -107,6 +118,15 @@ fn is_misconfiguration(code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_seems_truncated_is_read_again_and_one_that_is_gone_is_for_the_operator() {
+        let answer = |message: &str| reading("test", Code::AutoOffsetReset, message.to_owned()).answer;
+        let truncated =
+            "Partition log truncation detected at offset 4 (leader epoch 0): broker end offset is 3";
+        assert_eq!(answer(truncated), Answer::CloseDirty);
+        assert_eq!(answer("fetch failed due to requested offset not available on the broker"), Answer::Exit);
+    }
 
     #[test]
     fn a_missing_topic_is_for_the_operator_and_a_dead_broker_is_waited_for() {
