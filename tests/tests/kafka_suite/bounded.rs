@@ -1,6 +1,7 @@
 //! Topics of the past, read from end to end: what `run --bounded` makes of them is what `replay` makes of the same events in
 //! files.
 
+use crate::bank;
 use crate::client::{Feeder, PARTITIONS};
 use crate::is_long;
 use crate::oracle::{Actions, by_action, difference};
@@ -26,6 +27,18 @@ fn topics_of_the_past_lead_to_what_a_replay_finds() {
     let files: Vec<PathBuf> = FEEDS.iter().map(|feed| day.join(format!("{feed}.jsonl"))).collect();
     let told = run_and_compare(&stage, &files, UNTIL);
     assert!(told > if is_long() { 1_000 } else { 50 }, "only {told} actions");
+}
+
+#[test]
+fn a_year_of_real_calls_leads_to_what_a_replay_finds() {
+    if !is_long() {
+        return eprintln!("bank: a part of the long suite");
+    }
+    let (Some(broker), Some(folder)) = (broker(), bank::folder()) else { return };
+    let stage = Stage::new("bank", broker.bootstrap(), &bank::rulebook());
+    let files = bank::write(&stage, &folder);
+    let told = run_and_compare(&stage, &files, bank::UNTIL);
+    assert!(told > 5_000, "only {told} actions");
 }
 
 /// Writes the files to the topics, runs over them, compares. How many actions there are.

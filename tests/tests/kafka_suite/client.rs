@@ -93,6 +93,16 @@ impl Ends {
         stable.iter().zip(ends).map(|(stable, end)| (*stable < end).then_some(*stable)).collect()
     }
 
+    /// By partition, the first offset that has not been deleted.
+    pub(crate) fn starts(&self) -> Vec<i64> {
+        let starts = (0..PARTITIONS).map(|partition| {
+            let (start, _) =
+                self.all.fetch_watermarks(&self.topic, partition, PATIENCE).expect("the broker answers");
+            start
+        });
+        starts.collect()
+    }
+
     fn of(&self, consumer: &BaseConsumer) -> Vec<i64> {
         let mut asked = TopicPartitionList::new();
         for partition in 0..PARTITIONS {

@@ -16,6 +16,8 @@ fn in_a_cluster_where_nothing_moves_a_deadline_fires_when_due() {
     let Some(broker) = broker() else { return };
     let stage = Stage::new("idle", broker.bootstrap(), RULES);
     stage.make_topics();
+    // As often as one likes.
+    stage.expect_topics("exists");
     let mut service = stage.start_alone("a");
     let time = now();
     let cart = r#""cart_id":"k1","sku":"s","quantity":2,"unit_price":12.5"#;

@@ -11,6 +11,7 @@
 #![allow(clippy::print_stderr)]
 #![allow(unreachable_pub, reason = "the broker's module is shared with other packages")]
 
+mod bank;
 mod bounded;
 mod client;
 mod dead_letters;
@@ -25,6 +26,7 @@ mod lives;
 mod oracle;
 mod program;
 mod restart;
+mod restore;
 mod stage;
 
 /// Whether the long suite is asked for.

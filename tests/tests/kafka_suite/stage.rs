@@ -43,10 +43,9 @@ pub(crate) fn broker() -> Option<Arc<KafkaServer>> {
 pub(crate) struct Stage {
     name: &'static str,
     bootstrap: String,
-    pub(crate) folder: Option<TempDir>,
+    folder: Option<TempDir>,
     pub(crate) book: Arc<Rulebook>,
-    /// More lines of the settings file.
-    pub(crate) more: String,
+    pub(crate) snapshot_every: &'static str,
     threads: usize,
     static_membership: bool,
 }
@@ -63,7 +62,7 @@ impl Stage {
             bootstrap: bootstrap.to_owned(),
             folder: Some(folder),
             book: Arc::new(book),
-            more: String::new(),
+            snapshot_every: "3s",
             threads: 2,
             static_membership: false,
         }
@@ -72,6 +71,12 @@ impl Stage {
     /// A restart within the session moves no partitions.
     pub(crate) fn with_static_membership(mut self) -> Self {
         self.static_membership = true;
+        self
+    }
+
+    /// One stream thread does it all.
+    pub(crate) fn with_one_thread(mut self) -> Self {
+        self.threads = 1;
         self
     }
 
@@ -101,9 +106,10 @@ impl Stage {
              kafka:\n  bootstrap: \"{bootstrap}\"\n  static_membership: {member}\n  properties:\n    \
              session.timeout.ms: {SESSION_MS}\n    heartbeat.interval.ms: 300\n    transaction.timeout.ms: {TRANSACTION_MS}\n    \
              socket.timeout.ms: 5000\n    message.timeout.ms: 8000\n\
-             start: {{ read_from: earliest, act_from: earliest }}\nsnapshot_every: 3s\nadmin: {{ listen: \"{admin}\" }}\n",
+             start: {{ read_from: earliest, act_from: earliest }}\nsnapshot_every: {snapshots}\nadmin: {{ listen: \"{admin}\" }}\n",
             name = self.name,
             threads = self.threads,
+            snapshots = self.snapshot_every,
             bootstrap = self.bootstrap,
             member = self.static_membership,
         );
@@ -125,22 +131,24 @@ impl Stage {
         ] {
             let _ = writeln!(text, "  {key}: {}", self.topic(stem));
         }
-        text.push_str(&self.more);
         let path = self.path(&format!("{instance}.yaml"));
         std::fs::write(&path, text).expect("written");
         (path, admin)
     }
 
-    /// Makes the topics, by the program's own command; a second time changes nothing.
+    /// Makes the topics, by the program's own command.
     pub(crate) fn make_topics(&self) {
+        self.expect_topics("created");
+    }
+
+    /// Runs `topics create`, which must say this of every topic.
+    pub(crate) fn expect_topics(&self, expected: &str) {
         let (config, _) = self.config("topics");
-        for expected in ["created", "exists"] {
-            let mut command = program::command(&["topics", "create", "--config"]);
-            command.arg(&config);
-            let said = program::finish(command);
-            assert_eq!(said.lines().count(), FEEDS.len() + 5, "{said}");
-            assert!(said.lines().all(|line| line.starts_with(expected)), "expected {expected}:\n{said}");
-        }
+        let mut command = program::command(&["topics", "create", "--config"]);
+        command.arg(&config);
+        let said = program::finish(command);
+        assert_eq!(said.lines().count(), FEEDS.len() + 5, "{said}");
+        assert!(said.lines().all(|line| line.starts_with(expected)), "expected {expected}:\n{said}");
     }
 
     /// Starts a process.
