@@ -11,6 +11,7 @@ mod memory;
 pub(crate) use episode::Episode;
 pub(crate) use memory::{Entry, Fired};
 
+use crate::change::Moved;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Roles, Rule, Rulebook};
 use episode::step;
@@ -50,10 +51,25 @@ pub(crate) struct Turn {
     pub(crate) bound_hits: u64,
 }
 
+impl Turn {
+    /// Whether nothing has come of it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.retracted.is_empty() && self.resolved.is_empty() && !self.evaluated_again && self.bound_hits == 0
+    }
+}
+
 impl Absence {
     /// Whether nothing is left that could ever matter.
     pub(crate) fn is_empty(&self) -> bool {
         self.episodes.is_empty() && self.past.is_none() && self.idle.is_none()
+    }
+
+    /// The rule's measures have changed.
+    pub(crate) fn move_measures(&mut self, moved: &Moved) {
+        self.episodes.iter_mut().for_each(|e| moved.apply(&mut e.measures));
+        if let Some(past) = &mut self.past {
+            past.move_measures(moved);
+        }
     }
 
     /// Whether it holds anything that time alone will let it forget.

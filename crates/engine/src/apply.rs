@@ -13,7 +13,8 @@ use cxwatch_rulebook::{
     DetectionFacts, Facts, FeedIx, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
 };
 
-use xxhash_rust::xxh3::Xxh3;
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The event, or detection, that is being delivered.
 struct Delivery<'a> {
@@ -136,7 +137,8 @@ impl<D: Desk> Task<D> {
         match &mut slot.state {
             State::Absence(absence) => {
                 // A start that a guard blocks neither opens nor joins.
-                if !key.as_ref().is_some_and(|k| slot.guards.allow(rule, k, time)) {
+                let starts = hit.roles & Roles::START != 0;
+                if starts && !key.as_ref().is_some_and(|k| slot.guards.allow(rule, k, time)) {
                     hit.roles &= !Roles::START;
                 }
                 let Delivery { event, pos, hash, detection, .. } = *delivery;
@@ -146,7 +148,10 @@ impl<D: Desk> Task<D> {
                 absence.absorb(ctx, entry, &mut turn);
                 self.open_episodes = self.open_episodes + absence.episodes.len() as u64 - open as u64;
                 slot.guards.see(rule, guards_hit, key.as_ref(), delivery.pos, false);
-                self.turned(book, at, ix, turn, Some(delivery.event));
+                // Most events meet no episode: then there is nothing to publish and no timer to set.
+                if open > 0 || !absence.episodes.is_empty() || !turn.is_quiet() {
+                    self.turned(book, at, ix, turn, Some(delivery.event));
+                }
             }
             State::Window(window) => {
                 let arrival =
@@ -479,12 +484,13 @@ fn detection_hash(rule: RuleIx, level: Level, id: u64, time: Millis) -> u64 {
 
 /// Hashes parts, each with its length, onto a seed.
 pub(crate) fn mix(seed: u64, parts: &[&[u8]]) -> u64 {
-    let mut hasher = Xxh3::with_seed(seed);
+    // In one piece: for as little as this, setting up a streaming hash costs more than the hash.
+    let mut bytes = SmallVec::<[u8; 240]>::new();
     for part in parts {
-        hasher.update(&(part.len() as u32).to_le_bytes());
-        hasher.update(part);
+        bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(part);
     }
-    hasher.digest()
+    xxh3_64_with_seed(&bytes, seed)
 }
 
 fn measured(measures: &Measures, events: u32, field: &MeasureRef) -> Option<Value> {

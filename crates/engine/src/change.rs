@@ -1,10 +1,10 @@
 //! Another rulebook, or other settings, between two starts.
 
 use crate::buffer::Buffer;
-use crate::customers::Customer;
+use crate::customers::{Customer, State};
 use crate::due::Pending;
 use crate::wheel::Wheel;
-use crate::{BufferedRef, Desk, Settings, Task};
+use crate::{BufferedRef, Desk, Measures, Settings, Task};
 use compact_str::CompactString;
 use cxwatch_rulebook::{Rule, RuleIx, Rulebook};
 use std::sync::Arc;
@@ -12,13 +12,35 @@ use std::sync::Arc;
 /// What becomes of a rule.
 enum Fate {
     /// It is this one now. A changed one keeps its episodes with the deadlines they had; new ones follow the new text.
-    Now(RuleIx, GuardsKept),
-    /// It is gone, or has become something that its state means nothing to (another kind, `per`, other measures): its
-    /// episodes close.
+    Now {
+        rule: RuleIx,
+        /// Sightings are kept by a guard's place: where the guards differ, they are forgotten.
+        guards_kept: bool,
+        /// Where the measures differ.
+        moved: Option<Moved>,
+    },
+    /// It is gone, or has become something that its state means nothing to (another kind, another `per`): its episodes
+    /// close.
     Gone,
 }
 
-type GuardsKept = bool;
+/// Where the measures of a changed rule come from.
+pub(crate) struct Moved {
+    /// By the place of a measure now: its place before, if there was one of this name that added up in the same way.
+    from: Vec<Option<usize>>,
+}
+
+impl Moved {
+    fn of(old: &Rule, new: &Rule) -> Option<Self> {
+        let before = |measure| old.measures.iter().position(|m| m == measure);
+        (old.measures != new.measures).then(|| Moved { from: new.measures.iter().map(before).collect() })
+    }
+
+    /// Puts values into their new places; a new measure has none yet.
+    pub(crate) fn apply(&self, measures: &mut Measures) {
+        *measures = self.from.iter().map(|from| from.and_then(|at| *measures.get(at)?)).collect();
+    }
+}
 
 impl<D: Desk> Task<D> {
     /// Goes on under another rulebook and other settings, from this instant and these read positions. Rules are the same
@@ -57,6 +79,8 @@ impl<D: Desk> Task<D> {
             move_slots(&mut customer, &fates);
             self.insert_restored(customer);
         }
+        // The end of a step for the desk: what was proposed by removed rules is taken back now, not at the next event.
+        self.desk.settled();
         Ok(buffered)
     }
 }
@@ -87,8 +111,8 @@ fn fate(rule: &Rule, book: &Rulebook) -> Fate {
     let Some(ix) = book.rule_named(&rule.id) else { return Fate::Gone };
     let now = book.rule(ix);
     let same_kind = std::mem::discriminant(&now.kind) == std::mem::discriminant(&rule.kind);
-    if same_kind && now.per == rule.per && now.measures == rule.measures {
-        Fate::Now(ix, now.guards == rule.guards)
+    if same_kind && now.per == rule.per {
+        Fate::Now { rule: ix, guards_kept: now.guards == rule.guards, moved: Moved::of(rule, now) }
     } else {
         Fate::Gone
     }
@@ -96,10 +120,16 @@ fn fate(rule: &Rule, book: &Rulebook) -> Fate {
 
 fn move_slots<S>(customer: &mut Customer<S>, fates: &[Fate]) {
     customer.slots.retain_mut(|slot| match fates.get(usize::from(slot.rule)) {
-        Some(Fate::Now(ix, guards_kept)) => {
-            slot.rule = ix.0;
+        Some(Fate::Now { rule, guards_kept, moved }) => {
+            slot.rule = rule.0;
             if !guards_kept {
                 slot.guards = Default::default();
+            }
+            if let Some(moved) = moved {
+                match &mut slot.state {
+                    State::Absence(absence) => absence.move_measures(moved),
+                    State::Window(window) => window.move_measures(moved),
+                }
             }
             !slot.is_empty()
         }

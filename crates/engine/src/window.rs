@@ -4,6 +4,7 @@
 //! task judges guards and `when`, and tells with [`Window::complete`] that the completion stands.
 
 use crate::absence::Ctx;
+use crate::change::Moved;
 use crate::place::Pos;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
@@ -98,6 +99,17 @@ pub(crate) struct Arrival<'a> {
 impl Window {
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.held.is_empty() && self.fired.is_empty()
+    }
+
+    /// The rule's measures have changed.
+    pub(crate) fn move_measures(&mut self, moved: &Moved) {
+        for (_, state) in &mut self.keys {
+            state.items.iter_mut().for_each(|item| moved.apply(&mut item.deltas));
+            if let Some(debt) = &mut state.debt {
+                moved.apply(&mut debt.measures);
+            }
+        }
+        self.held.iter_mut().for_each(|completion| moved.apply(&mut completion.measures));
     }
 
     /// Takes an event; the completions it makes possible, by key.

@@ -2,6 +2,7 @@
 
 use super::episode::{Episode, step};
 use super::{Ctx, Turn};
+use crate::change::Moved;
 use crate::place::Pos;
 use crate::window::counts_events;
 use crate::{EventRef, Measures};
@@ -174,6 +175,15 @@ pub(super) struct Past {
 impl Past {
     pub(super) fn remembers_anything(&self) -> bool {
         !self.memory.is_empty() || !self.fired.is_empty() || self.checkpoint.is_some()
+    }
+
+    /// The rule's measures have changed.
+    pub(super) fn move_measures(&mut self, moved: &Moved) {
+        let details = self.memory.iter_mut().filter_map(|e| e.detail.as_mut());
+        details.for_each(|d| moved.apply(&mut d.deltas));
+        self.fired.iter_mut().for_each(|f| moved.apply(&mut f.measures));
+        let before = self.checkpoint.iter_mut().flat_map(|c| &mut c.episodes);
+        before.for_each(|e| moved.apply(&mut e.measures));
     }
 
     /// A `stop` after their time leaves detections standing, and ends the need to act.
