@@ -98,7 +98,7 @@ impl<'s> Play<'s> {
             wait_for("it has work", AT_WORK, || service.metric("cxwatch_task") > 0.0);
         }
         self.pause(200, 2_500);
-        self.kill(which, round % 2 == 0);
+        self.kill(which, round.is_multiple_of(2));
         self.pause(0, 1_500);
         self.restart(which);
     }

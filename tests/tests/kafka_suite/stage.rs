@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     bootstrap: String,
     folder: Option<TempDir>,
     pub(crate) book: Arc<Rulebook>,
-    pub(crate) snapshot_every: &'static str,
+    pub(crate) snapshot_every: String,
     threads: usize,
     static_membership: bool,
 }
@@ -62,7 +62,7 @@ impl Stage {
             bootstrap: bootstrap.to_owned(),
             folder: Some(folder),
             book: Arc::new(book),
-            snapshot_every: "3s",
+            snapshot_every: "3s".to_owned(),
             threads: 2,
             static_membership: false,
         }
