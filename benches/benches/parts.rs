@@ -1,14 +1,16 @@
 //! Decoder, engine and the whole job, part by part.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use cxwatch_benches::pipeline::{DecodeOnly, Job};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use cxwatch_benches::pipeline::{DecodeOnly, Decoded, Job};
 use cxwatch_benches::stream::{Parameters, Produced, Stream};
 use std::sync::Arc;
 
-const EVENTS: u64 = 20_000;
+/// Measured; in test mode a fraction does, which only shows that the benches run.
+const EVENTS: u64 = 50_000;
+const EVENTS_IN_TEST: u64 = 1_000;
 
-fn lines() -> Vec<String> {
-    let parameters = Parameters { seed: 1, customers: 5_000, events: EVENTS, rate: 500 };
+fn lines(events: u64) -> Vec<String> {
+    let parameters = Parameters { seed: 1, customers: 5_000, events, rate: 500 };
     let (mut stream, mut out) = (Stream::new(parameters), Produced::default());
     let mut lines = Vec::new();
     while stream.next_into(&mut out) {
@@ -18,18 +20,28 @@ fn lines() -> Vec<String> {
 }
 
 fn parts(criterion: &mut Criterion) {
-    let lines = lines();
-    let (book, _) =
-        cxwatch_rulebook::compile(cxwatch_benches::HEADLINE, "headline.yaml").expect("it compiles");
-    let book = Arc::new(book);
+    let events = if std::env::args().any(|argument| argument == "--test") { EVENTS_IN_TEST } else { EVENTS };
+    let lines = lines(events);
+    let book = cxwatch_benches::rulebook(cxwatch_benches::HEADLINE).expect("the headline rules compile");
     let mut group = criterion.benchmark_group("pipeline");
-    group.throughput(Throughput::Elements(EVENTS)).sample_size(20);
+    group.throughput(Throughput::Elements(events)).sample_size(20);
     group.bench_function("decode", |b| {
         b.iter(|| {
             let mut decode = DecodeOnly::new(&book);
             lines.iter().for_each(|line| decode.line(line.as_bytes()));
             decode.named
         });
+    });
+    let decoded = Decoded::new(&book, &lines);
+    group.bench_function("engine", |b| {
+        b.iter_batched(
+            || (Job::new(Arc::clone(&book)), decoded.clone()),
+            |(mut job, decoded)| {
+                job.decoded(decoded);
+                job
+            },
+            BatchSize::PerIteration,
+        );
     });
     group.bench_function("job", |b| {
         b.iter(|| {

@@ -30,6 +30,23 @@ impl DecodeOnly {
     }
 }
 
+/// Events that lie ready, for the engine alone.
+#[derive(Debug, Clone)]
+pub struct Decoded(Vec<(FeedIx, Record)>);
+
+impl Decoded {
+    /// These lines.
+    pub fn new(book: &Rulebook, lines: &[String]) -> Self {
+        let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
+        let decode = |line: &String| {
+            let mut record = Record::default();
+            let kind = decoder.decode_at_home(line.as_bytes(), &mut record).ok()?;
+            Some((book.feed_of_type[usize::from(kind.0)]?, record))
+        };
+        Decoded(lines.iter().filter_map(decode).collect())
+    }
+}
+
 /// The whole job: decode, order, detect, decide, encode.
 pub struct Job {
     book: Arc<Rulebook>,
@@ -80,6 +97,19 @@ impl Job {
     pub fn line(&mut self, line: &[u8]) {
         let Ok(kind) = self.decoder.decode_at_home(line, &mut self.record) else { return };
         let Some(feed) = self.book.feed_of_type[usize::from(kind.0)] else { return };
+        self.read(feed);
+    }
+
+    /// Events that were decoded before.
+    pub fn decoded(&mut self, decoded: Decoded) {
+        for (feed, record) in decoded.0 {
+            self.record = record;
+            self.read(feed);
+        }
+        self.advance();
+    }
+
+    fn read(&mut self, feed: FeedIx) {
         let offset = &mut self.offsets[usize::from(feed.0)];
         if self.task.feed_watermark(feed) < FOREVER {
             self.task.read(feed, *offset, FOREVER, &mut self.record, Judge::Wall(FOREVER));

@@ -191,7 +191,7 @@ mod tests {
         let catalogue = Arc::new(Catalogue::builtin());
         let (book, _) =
             cxwatch_rulebook::compile(crate::HEADLINE, "headline.yaml").expect("the headline rules compile");
-        let mut decoder = Decoder::new(catalogue, book.interest);
+        let decoder = Decoder::new(catalogue, book.interest);
         let (mut stream, mut out, mut record) =
             (Stream::new(parameters), Produced::default(), Record::default());
         let (mut bytes, mut named) = (0, 0);
