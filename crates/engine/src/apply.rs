@@ -485,7 +485,7 @@ fn detection_hash(rule: RuleIx, level: Level, id: u64, time: Millis) -> u64 {
 /// Hashes parts, each with its length, onto a seed.
 pub(crate) fn mix(seed: u64, parts: &[&[u8]]) -> u64 {
     // In one piece: for as little as this, setting up a streaming hash costs more than the hash.
-    let mut bytes = SmallVec::<[u8; 240]>::new();
+    let mut bytes = SmallVec::<[u8; 256]>::new();
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
         bytes.extend_from_slice(part);
