@@ -14,7 +14,8 @@ pub mod world;
 /// # Panics
 /// Where one of the two is not a number.
 pub fn seeds(count: u64) -> std::ops::RangeInclusive<u64> {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number in the environment"));
+    let number =
+        |name| std::env::var(name).ok().map(|text| text.parse().expect("a number in the environment"));
     match number("CXWATCH_SEED") {
         Some(seed) => seed..=seed,
         None => 1..=number("CXWATCH_WORLDS").unwrap_or(count),

@@ -225,6 +225,9 @@ fn hand_over(raw: &sys::rd_kafka_message_t, each: &mut dyn FnMut(Item<'_>)) {
                 CStr::from_ptr(text).to_string_lossy().into_owned()
             }
         };
-        each(Item::Error { partition: raw.partition, fault: fault::reading("read partition", code, message) });
+        each(Item::Error {
+            partition: raw.partition,
+            fault: fault::reading("read partition", code, message),
+        });
     }
 }
