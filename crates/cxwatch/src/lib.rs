@@ -2,6 +2,7 @@
 
 mod admin;
 pub mod cli;
+mod cluster;
 mod demo;
 pub mod generate;
 mod problems;

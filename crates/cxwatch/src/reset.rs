@@ -4,6 +4,7 @@
 //! disagree nobody but an operator can know which is meant, so `run` stops and names the choices made here.
 
 use crate::cli::{Outcome, usage};
+use crate::cluster::{client, explained};
 use crate::run::setup::{Setup, setup};
 use anyhow::{Result, anyhow};
 use clap::Args as ClapArgs;
@@ -91,13 +92,17 @@ impl Standing {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let setup = setup(&args.config)?;
-    let admin = Admin::new(&setup.settings.kafka.properties, ANSWER_WITHIN)?;
+    reset(args, &setup).map_err(|error| explained(&setup, error))
+}
+
+fn reset(args: &Args, setup: &Setup) -> Result<Outcome> {
+    let admin = client(setup, ANSWER_WITHIN)?;
     let journal = &setup.settings.topics.journal;
     let partitions = admin
         .partitions(journal)?
         .ok_or_else(|| usage(format!("the journal {journal} does not exist; make it with `cxwatch topics create`, then `cxwatch reset --forget`")))?;
     let mut out = std::io::stdout();
-    let standings = look(&setup, &admin, partitions)?;
+    let standings = look(setup, &admin, partitions)?;
     for standing in &standings {
         writeln!(out, "task {}: {}", standing.partition, standing.verdict())?;
     }
@@ -105,11 +110,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         write!(out, "{CHOICES}")?;
         return Ok(Outcome::Fine);
     }
-    refuse_members(&setup, &admin)?;
+    refuse_members(setup, &admin)?;
     if args.to_journal {
-        to_journal(&setup, &admin, &standings, args.yes, &mut out)
+        to_journal(setup, &admin, &standings, args.yes, &mut out)
     } else {
-        forget(&setup, &admin, partitions, args.yes, &mut out)
+        forget(setup, &admin, partitions, args.yes, &mut out)
     }
 }
 

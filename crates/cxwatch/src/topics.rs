@@ -1,6 +1,7 @@
 //! `cxwatch topics create`: every topic of the settings, with the right settings, as often as one likes.
 
 use crate::cli::Outcome;
+use crate::cluster::{client, explained};
 use crate::run::setup::{Setup, setup};
 use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, Subcommand};
@@ -44,7 +45,11 @@ enum Command {
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let Command::Create { config, dry_run } = &args.command;
     let setup = setup(config)?;
-    let admin = Admin::new(&setup.settings.kafka.properties, ANSWER_WITHIN)?;
+    create(&setup, *dry_run).map_err(|error| explained(&setup, error))
+}
+
+fn create(setup: &Setup, dry_run: bool) -> Result<Outcome> {
+    let admin = client(setup, ANSWER_WITHIN)?;
     let mut existing = BTreeMap::new();
     for feed in &setup.feeds {
         existing.insert(feed.settings.topic.clone(), admin.partitions(&feed.settings.topic)?);
@@ -52,8 +57,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let partitions = partitions(setup.settings.topics.partitions, &existing)?;
     let mut differ = false;
     let mut out = std::io::stdout();
-    for spec in specs(&setup, partitions) {
-        let state = if *dry_run { compare(&admin, &spec)? } else { Some(admin.ensure_topic(&spec)?) };
+    for spec in specs(setup, partitions) {
+        let state = if dry_run { compare(&admin, &spec)? } else { Some(admin.ensure_topic(&spec)?) };
         differ |= matches!(state, Some(TopicState::Differs(_)));
         writeln!(out, "{}", line(&spec, state.as_ref()))?;
     }

@@ -4,6 +4,7 @@ use rdkafka::admin::AdminOptions;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
+use std::time::{Duration, Instant};
 
 use crate::admin::Admin;
 use crate::block_on::block_on;
@@ -11,6 +12,9 @@ use crate::fault;
 use crate::producer::TopicOffset;
 use crate::settings::client_config;
 use cxwatch_runtime::ports::{Answer, Fault};
+
+/// Between two questions to a coordinator that is not there yet.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A group of the classic protocol, as its coordinator describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +72,25 @@ impl Admin {
         }))
     }
 
-    /// What a group has committed for these partitions, in their order; `None` where nothing is.
+    /// What a group has committed for these partitions, in their order; `None` where nothing is. Asked again while its
+    /// coordinator is on the move: a group's first one, and one on another broker, need a moment.
     pub fn group_offsets(
+        &self,
+        group: &str,
+        partitions: &[(String, i32)],
+    ) -> Result<Vec<Option<(i64, String)>>, Fault> {
+        let asked = Instant::now();
+        loop {
+            match self.group_offsets_now(group, partitions) {
+                Err(fault) if fault.answer == Answer::Retry && asked.elapsed() < self.timeout() => {
+                    std::thread::sleep(ASK_AGAIN_AFTER);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    fn group_offsets_now(
         &self,
         group: &str,
         partitions: &[(String, i32)],

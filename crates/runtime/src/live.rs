@@ -209,7 +209,8 @@ impl<D: Publisher> Live<D> {
         }
         side.rejected_in_a_row += 1;
         if side.rejected_in_a_row > self.plan.bounds.rejected_in_a_row_max {
-            return Err(self.too_many_rejected(feed, raw.offset));
+            let reason = rejection.map(|r| r.reason).or_else(|| refused.first().map(|r| r.reason));
+            return Err(self.too_many_rejected(feed, raw.offset, reason));
         }
         Ok(())
     }
@@ -222,11 +223,20 @@ impl<D: Publisher> Live<D> {
     }
 
     #[cold]
-    fn too_many_rejected(&self, feed: usize, offset: i64) -> Fault {
+    fn too_many_rejected(&self, feed: usize, offset: i64, reason: Option<Reason>) -> Fault {
         let name = &self.plan.book.feeds[feed];
+        let remedy = match reason {
+            Some(Reason::TooLate) => {
+                "does the feed hold an outage's backlog, or history? Raise `time.late_horizon`, or \
+                 `dead_letters.rejected_in_a_row_max` to let them go"
+            }
+            Some(Reason::TimeInFuture) => "do the producer's clock and this machine's agree?",
+            _ => "is the feed's mapping or the rulebook's catalogue out of date?",
+        };
+        let reason = reason.map_or("rejected", Reason::name);
         let message = format!(
-            "more than {} records of {name}/{} in a row were rejected, up to offset {offset}; look at the dead letters: \
-             is the feed's mapping or the rulebook's catalogue out of date?",
+            "more than {} records of {name}/{} in a row were rejected, up to offset {offset}, the last one as {reason}; \
+             look at the dead letters: {remedy}",
             self.plan.bounds.rejected_in_a_row_max, self.partition
         );
         Fault::new(Answer::Exit, "read feed", "TooManyRejected", message)

@@ -20,7 +20,18 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     } else {
         std::fs::read(path).map_err(|e| usage(format!("cannot read {name}: {e}")))?
     };
-    String::from_utf8(bytes).map_err(|_| usage(format!("{name} is not UTF-8")))
+    utf8(bytes).map_err(|place| usage(format!("{name}:{place}")))
+}
+
+/// The text of a file, or `line:column: ` and what is wrong there.
+pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let (valid, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let line = bytes[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let begins = bytes[..valid].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&bytes[begins..valid]).chars().count() + 1;
+        format!("{line}:{column}: the byte 0x{:02x} is not UTF-8; save the file as UTF-8", bytes[valid])
+    })
 }
 
 /// Reads and compiles a rulebook. Problems are shown; with an error among them this is one of usage.

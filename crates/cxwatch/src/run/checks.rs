@@ -4,6 +4,7 @@ use super::decoders::map;
 use super::setup::{Feed, Setup};
 use super::threads::member_properties;
 use crate::cli::usage;
+use crate::cluster::{client, explain};
 use crate::topics::JOURNAL;
 use anyhow::Result;
 use cxwatch_event::{RawRecord, Reason, Record};
@@ -33,8 +34,7 @@ pub(crate) struct Found {
 
 /// Looks at the cluster.
 pub(crate) fn check(setup: &Setup) -> Result<Found> {
-    let admin = Admin::new(&setup.settings.kafka.properties, ANSWER_WITHIN)
-        .map_err(|fault| explain(setup, &fault))?;
+    let admin = client(setup, ANSWER_WITHIN)?;
     let partitions = check_topics(setup, &admin)?;
     check_journal(setup, &admin)?;
     check_compaction(setup, &admin)?;
@@ -45,35 +45,13 @@ pub(crate) fn check(setup: &Setup) -> Result<Found> {
 
 /// Where the feeds end now: (feed, partition, next offset).
 pub(crate) fn ends(setup: &Setup, partitions: i32) -> Result<Vec<(usize, i32, i64)>> {
-    let admin = Admin::new(&setup.settings.kafka.properties, ANSWER_WITHIN)?;
+    let admin = client(setup, ANSWER_WITHIN)?;
     let mut ends = Vec::new();
     for (feed, topic) in setup.feed_topics().iter().enumerate() {
         let offsets = admin.offsets(topic, partitions, OffsetOf::End)?;
         ends.extend((0..).zip(offsets).map(|(partition, end)| (feed, partition, end)));
     }
     Ok(ends)
-}
-
-/// A fault at the start in words that say what to change.
-fn explain(setup: &Setup, fault: &Fault) -> anyhow::Error {
-    let bootstrap = &setup.settings.kafka.bootstrap;
-    let code = fault.code.as_str();
-    if code.contains("Authorization") {
-        return usage(format!(
-            "the brokers refuse it: {fault}; give the user of `kafka.properties` the rights listed in docs/operations.md"
-        ));
-    }
-    if code.contains("Authentication") || code.contains("SSL") || code.contains("SASL") {
-        return usage(format!(
-            "the brokers do not let us in: {fault}; look at security.protocol, sasl.* and ssl.* in `kafka.properties`"
-        ));
-    }
-    if fault.answer == Answer::Retry {
-        return usage(format!(
-            "no broker answers at {bootstrap}: {fault}; is `kafka.bootstrap` right, is Kafka up, and does it expect TLS or a password (`kafka.properties`)?"
-        ));
-    }
-    usage(fault.to_string())
 }
 
 fn check_topics(setup: &Setup, admin: &Admin) -> Result<i32> {

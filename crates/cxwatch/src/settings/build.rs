@@ -255,6 +255,16 @@ fn check_kafka(at: &Effective, complaints: &mut Vec<Complaint>) {
             );
         }
     }
+    if at.text(&["kafka", "bootstrap"]).is_some_and(|text| text.split(',').any(|host| host.trim().is_empty()))
+    {
+        complaints.push(
+            Complaint::error(
+                at.origin(&["kafka", "bootstrap"]),
+                "`kafka.bootstrap` lacks the name of a broker",
+            )
+            .expected("`host:port`, several separated by commas"),
+        );
+    }
     let password_in_bootstrap = at.text(&["kafka", "bootstrap"]).is_some_and(|text| text.contains('@'));
     if password_in_bootstrap {
         let origin = at.origin(&["kafka", "bootstrap"]);
@@ -305,12 +315,23 @@ fn check_rest(at: &Effective, settings: &Settings, complaints: &mut Vec<Complain
     complaints.extend(positive(&["snapshot_every"], settings.snapshot_every_ms, 1_000));
     complaints.extend(positive(&["time", "blind_after"], settings.time.blind_after_ms, 1_000));
     complaints.extend(positive(&["topics", "retention"], settings.topics.retention_ms, 60_000));
-    if let Err(error) = settings.log.level.parse::<tracing_subscriber::EnvFilter>() {
-        let message = format!("`{}` says nothing about logging: {error}", settings.log.level);
-        complaints.push(
-            Complaint::error(at.origin(&["log", "level"]), message)
-                .expected("`info`, `debug`, or directives like `info,cxwatch_kafka=debug`"),
-        );
+    let level = &settings.log.level;
+    let wrong = match level.parse::<tracing_subscriber::EnvFilter>() {
+        Err(error) => Some(error.to_string()),
+        // A word alone would name a part of the program, and silence all others.
+        Ok(_) => level
+            .split(',')
+            .map(str::trim)
+            .find(|word| {
+                !word.contains(['=', '[']) && word.parse::<tracing::level_filters::LevelFilter>().is_err()
+            })
+            .map(|word| format!("{word} is not a level")),
+    };
+    if let Some(error) = wrong {
+        let message = format!("`{level}` says nothing about logging: {error}");
+        complaints.push(Complaint::error(at.origin(&["log", "level"]), message).expected(
+            "`error`, `warn`, `info`, `debug`, `trace`, or directives like `info,cxwatch_kafka=debug`",
+        ));
     }
     for key in ["application_id", "instance_id"] {
         let wrong = at.text(&[key]).filter(|text| {

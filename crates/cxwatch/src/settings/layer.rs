@@ -175,7 +175,12 @@ fn unknown_variable(name: &str) -> Option<Complaint> {
         .iter()
         .find(|known| squash(known) == squash(name))
         .map(String::as_str)
-        .or_else(|| nearest(name, known.iter().map(String::as_str)).filter(|_| name.contains("__")))
+        .or_else(|| {
+            let near = nearest(name, known.iter().map(String::as_str))?;
+            // One without `__` may be a stranger's: it must be close to one of ours that has none either.
+            let ours = name.contains("__") || !near.contains("__") && name.len().abs_diff(near.len()) <= 2;
+            ours.then_some(near)
+        })
         .map(str::to_owned);
     (meant.is_some() || name.contains("__")).then(|| Complaint {
         at: name.to_owned(),
@@ -309,6 +314,8 @@ mod tests {
                 ("CXWATCH_KAFKA_BOOTSTRAP", "x:1"),
                 ("CXWATCH_ADMIN__LISTN", "127.0.0.1:1"),
                 ("CXWATCH_THREADS", "many"),
+                ("CXWATCH_THREDS", "4"),
+                ("CXWATCH_CONFIG", "other.yaml"),
                 ("CXWATCH_PORT", "tcp://10.0.0.1:9464"),
                 ("CXWATCH_SERVICE_HOST", "10.0.0.1"),
             ],
@@ -321,6 +328,7 @@ mod tests {
                 "CXWATCH_ADMIN__LISTN: error: there is no such setting; write `CXWATCH_ADMIN__LISTEN`?",
                 "CXWATCH_KAFKA_BOOTSTRAP: error: there is no such setting; write `CXWATCH_KAFKA__BOOTSTRAP`?",
                 "CXWATCH_THREADS: error: `many` stands here; expected a whole number from 1 to 64",
+                "CXWATCH_THREDS: error: there is no such setting; write `CXWATCH_THREADS`?",
             ]
         );
     }

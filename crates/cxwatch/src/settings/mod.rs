@@ -267,11 +267,15 @@ pub(crate) struct LogSettings {
 /// Every problem.
 pub(crate) fn load(path: &Path) -> Result<(Settings, Vec<Complaint>), Vec<Complaint>> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let bytes = std::fs::read(path).map_err(|error| {
         vec![
             Complaint::error(&name, format!("cannot be read: {error}"))
                 .expected("a settings file; docs/configuration.md has one to begin with"),
         ]
+    })?;
+    let text = crate::cli::file::utf8(bytes).map_err(|wrong| {
+        let (place, what) = wrong.split_once(": ").unwrap_or_default();
+        vec![Complaint::error(format!("{name}:{place}"), what)]
     })?;
     // A variable that is not UTF-8 cannot be one of ours.
     let variables = std::env::vars_os()

@@ -104,7 +104,7 @@ log: { level: \"nonsense=what\" }
             "conf/run.yaml:2:63: error: the client property `group.id` is set by cxwatch itself; expected `application_id` instead of it",
             "conf/run.yaml:8:18: error: the admin server would be open to everybody who reaches 0.0.0.0:9464; expected a loopback address, or the variable CXWATCH_ADMIN__TOKEN",
             "CXWATCH_COMMIT_INTERVAL: error: `commit_interval` is 1 ms; expected at least 10 ms",
-            "conf/run.yaml:9:15: error: `nonsense=what` says nothing about logging: error parsing level filter: expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a number 0-5; expected `info`, `debug`, or directives like `info,cxwatch_kafka=debug`",
+            "conf/run.yaml:9:15: error: `nonsense=what` says nothing about logging: error parsing level filter: expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a number 0-5; expected `error`, `warn`, `info`, `debug`, `trace`, or directives like `info,cxwatch_kafka=debug`",
         ]
     );
 }

@@ -122,8 +122,11 @@ impl Section {
             }
         }
         if !lacking.is_empty() {
-            let there = names.unwrap_or_default().join(", ");
-            let expected = format!("expected a column {}; there are: {there}", lacking.join(" and "));
+            let there = match names.unwrap_or_default() {
+                [] => "the file is empty".to_owned(),
+                names => format!("there are: {}", shortened(&names.join(", "))),
+            };
+            let expected = format!("expected a column {}; {there}", lacking.join(" and "));
             return Err(Rejection { reason: Reason::MissingField, place: "header".into(), expected });
         }
         let width = match names {
@@ -131,6 +134,16 @@ impl Section {
             None => Width::AtLeast(at.iter().max().map_or(1, |i| i + 1)),
         };
         Ok((at, width))
+    }
+}
+
+/// So much of a first row is shown: it may be data that was taken for names.
+const SHOWN_CHARS_MAX: usize = 300;
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use cxwatch_decision::{Change, Decision};
 use cxwatch_engine::{Detection, Ended};
 use cxwatch_event::number::format_micro;
 use cxwatch_event::{Micro, rfc3339};
-use cxwatch_rulebook::{Level, Rulebook};
+use cxwatch_rulebook::{FeedIx, Kind, Level, Rulebook};
 use hashbrown::{HashMap, HashSet};
 use std::cmp::Reverse;
 use std::fmt::Write;
@@ -149,7 +149,34 @@ pub(crate) fn render(job: &Job<'_>, report: &Report, found: &Found) -> String {
         );
     }
     writeln!(text, "{table}").expect("a String takes everything");
+    silent(&mut text, job, report, found);
     text
+}
+
+/// Whoever leaves out a feed's files gets absences that never were.
+fn silent(text: &mut String, job: &Job<'_>, report: &Report, found: &Found) {
+    let empty = |feed: &FeedIx| report.events[usize::from(feed.0)] == 0;
+    for (rule, found) in job.book.rules.iter().zip(&found.rules) {
+        let concludes = matches!(rule.kind, Kind::Absence { .. }) || rule.concludes_from_absence;
+        if !concludes || found.detections + found.warnings == 0 {
+            continue;
+        }
+        let feeds: Vec<&str> = rule
+            .needs
+            .iter()
+            .filter(empty)
+            .map(|feed| job.book.feeds[usize::from(feed.0)].as_str())
+            .collect();
+        if !feeds.is_empty() {
+            writeln!(
+                text,
+                "warning: {} concludes from silence, also in feeds of which the input holds nothing: {}",
+                rule.id,
+                feeds.join(", ")
+            )
+            .expect("a String takes everything");
+        }
+    }
 }
 
 fn input(text: &mut String, job: &Job<'_>, report: &Report) {
@@ -160,7 +187,7 @@ fn input(text: &mut String, job: &Job<'_>, report: &Report) {
             rfc3339::format(oldest),
             rfc3339::format(newest),
             rfc3339::format(report.until)
-        )),
+        ) + if report.until < oldest { ", before all of them" } else { "" }),
         None => say("no events in the input".into()),
     }
     let feeds = job.book.feeds.iter().zip(report.records.iter().zip(&report.events));
@@ -188,6 +215,9 @@ fn input(text: &mut String, job: &Job<'_>, report: &Report) {
         let hint = match reason {
             cxwatch_event::Reason::TooLate if job.sort_bytes_max.is_none() => {
                 " (the input is out of order: --sort, or a larger --late-horizon)"
+            }
+            cxwatch_event::Reason::Malformed if job.mapping.is_none() && report.span.is_none() => {
+                " (what is not a CloudEvent on each line needs a --mapping)"
             }
             cxwatch_event::Reason::TimeInFuture => " (--allow-future takes them as they are)",
             _ => "",

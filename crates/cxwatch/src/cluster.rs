@@ -1,0 +1,46 @@
+//! The cluster as commands meet it before anything runs: a client for questions, and faults in words that say what to
+//! change.
+
+use crate::cli::usage;
+use crate::run::setup::Setup;
+use anyhow::Result;
+use cxwatch_kafka::admin::Admin;
+use cxwatch_runtime::ports::{Answer, Fault};
+use std::time::Duration;
+
+/// A client for questions. Making one asks nothing yet, but looks at all of `kafka.properties`.
+pub(crate) fn client(setup: &Setup, answer_within: Duration) -> Result<Admin> {
+    Admin::new(&setup.settings.kafka.properties, answer_within).map_err(|fault| {
+        usage(format!("{fault}; `kafka.properties` takes librdkafka's own names and their values"))
+    })
+}
+
+/// What went wrong between a command and the cluster, in words that say what to change.
+pub(crate) fn explained(setup: &Setup, error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Fault>() {
+        Ok(fault) => explain(setup, &fault),
+        Err(error) => error,
+    }
+}
+
+/// A fault at the start in words that say what to change.
+pub(crate) fn explain(setup: &Setup, fault: &Fault) -> anyhow::Error {
+    let bootstrap = &setup.settings.kafka.bootstrap;
+    let code = fault.code.as_str();
+    if code.contains("Authorization") {
+        return usage(format!(
+            "the brokers refuse it: {fault}; give the user of `kafka.properties` the rights listed in docs/operations.md"
+        ));
+    }
+    if code.contains("Authentication") || code.contains("SSL") || code.contains("SASL") {
+        return usage(format!(
+            "the brokers do not let us in: {fault}; look at security.protocol, sasl.* and ssl.* in `kafka.properties`"
+        ));
+    }
+    if fault.answer == Answer::Retry {
+        return usage(format!(
+            "no broker answers at {bootstrap}: {fault}; is `kafka.bootstrap` right, is Kafka up, and does it expect TLS or a password (`kafka.properties`)?"
+        ));
+    }
+    usage(fault.to_string())
+}
