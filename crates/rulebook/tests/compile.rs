@@ -75,7 +75,7 @@ fn event(book: &Rulebook, kind: &str, fields: &[(&str, Value)]) -> Event {
         customer: "c1".into(),
         id: "e1".into(),
         source: "/shop".into(),
-        fields: fields.into(),
+        fields,
     }
 }
 
