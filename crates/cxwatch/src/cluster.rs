@@ -38,9 +38,10 @@ pub(crate) fn explain(setup: &Setup, fault: &Fault) -> anyhow::Error {
         ));
     }
     if fault.answer == Answer::Retry {
-        return usage(format!(
+        // No fault of the settings, as far as anybody can tell: whoever watches the process may start it again.
+        return anyhow::anyhow!(
             "no broker answers at {bootstrap}: {fault}; is `kafka.bootstrap` right, is Kafka up, and does it expect TLS or a password (`kafka.properties`)?"
-        ));
+        );
     }
     usage(fault.to_string())
 }

@@ -315,6 +315,11 @@ fn check_rest(at: &Effective, settings: &Settings, complaints: &mut Vec<Complain
     complaints.extend(positive(&["snapshot_every"], settings.snapshot_every_ms, 1_000));
     complaints.extend(positive(&["time", "blind_after"], settings.time.blind_after_ms, 1_000));
     complaints.extend(positive(&["topics", "retention"], settings.topics.retention_ms, 60_000));
+    for (name, feed) in &settings.feeds {
+        if let Some(ms) = feed.expect_ms {
+            complaints.extend(positive(&["feeds", name, "expect"], ms, 1_000));
+        }
+    }
     let level = &settings.log.level;
     let wrong = match level.parse::<tracing_subscriber::EnvFilter>() {
         Err(error) => Some(error.to_string()),
