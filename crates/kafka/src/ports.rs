@@ -233,6 +233,23 @@ impl Rereader for KafkaRereader {
 /// One partition of every feed.
 pub struct KafkaFeedReader(FeedConsumer);
 
+impl KafkaFeedReader {
+    /// Reads one partition of these topics, each from its offset; a topic without one is not read. `properties` need a
+    /// `group.id`, which is not joined.
+    pub fn open(
+        properties: &Properties,
+        topics: &[String],
+        partition: i32,
+        from: &[Option<i64>],
+        timeout: Duration,
+    ) -> Result<Self, Fault> {
+        let from = from.iter().enumerate();
+        let from: Vec<_> =
+            from.filter_map(|(feed, offset)| Some((FeedPartition { feed, partition }, (*offset)?))).collect();
+        FeedConsumer::assign(properties, topics, &from, timeout).map(KafkaFeedReader)
+    }
+}
+
 impl FeedReader for KafkaFeedReader {
     fn read(&mut self, feed: usize, max: usize, timeout: Duration, each: &mut dyn FnMut(Item<'_>)) -> usize {
         if let Err(fault) = self.0.poll(Duration::ZERO, &mut |_, _| {}) {

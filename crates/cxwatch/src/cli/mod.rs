@@ -3,6 +3,7 @@
 // The terminal is this module's business.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+pub(crate) mod cluster;
 mod completions;
 pub(crate) mod file;
 mod generate;

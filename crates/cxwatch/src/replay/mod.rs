@@ -1,4 +1,4 @@
-//! Files through the engine: the same core as the service's, on input that has an end.
+//! Files and stretches of topics through the engine: the same core as the service's, on input that has an end.
 //!
 //! Only events and heartbeats move time, no feed is blind, a feed read to its end no longer holds the clock, and when all
 //! are, the clock moves to `until`.
@@ -11,6 +11,7 @@ mod peek;
 mod sorted;
 mod source;
 mod tasks;
+pub(crate) mod topics;
 
 pub use desk::{Ledger, Said};
 pub(crate) use input::total_bytes;
@@ -24,7 +25,7 @@ use cxwatch_rulebook::{FeedIx, FeedSet, Rulebook};
 use input::BytesRead;
 use merge::Merge;
 use sorted::Sorted;
-use source::{Source, Step, Taken};
+use source::{Records, Source, Step, Taken};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,10 +67,12 @@ pub trait Sink {
 /// A refusal and its place.
 #[derive(Debug, Clone)]
 pub struct Rejected<'a> {
-    /// The file.
+    /// The file, or the topic.
     pub path: &'a Path,
-    /// The line, from 1.
+    /// The line, from 1, or the offset.
     pub line: u64,
+    /// Of a topic: the partition.
+    pub partition: Option<usize>,
     /// The feed, where it is known.
     pub feed: Option<&'a str>,
     /// Which event of the record; `None`: the whole.
@@ -85,8 +88,8 @@ pub struct Rejected<'a> {
 pub struct Progress {
     /// Records read.
     pub records: u64,
-    /// Bytes of files read, as they lie on the disk.
-    pub bytes: u64,
+    /// Bytes of files read, as they lie on the disk; of topics: offsets passed.
+    pub passed: u64,
 }
 
 /// What a replay came to.
@@ -104,8 +107,8 @@ pub struct Report {
     pub until: Millis,
     /// The engine's counts.
     pub counts: Counts,
-    /// Bytes of files read.
-    pub bytes: u64,
+    /// Bytes of files read, as they lie on the disk; of topics: offsets passed.
+    pub passed: u64,
 }
 
 /// So many records are read before time is moved.
@@ -116,7 +119,6 @@ const SLICE: u32 = 512;
 /// # Errors
 /// A file that cannot be read; too much to sort; a sink that fails.
 pub fn replay(job: &Job<'_>, sink: &mut impl Sink) -> Result<Report> {
-    let bytes = BytesRead::default();
     let book = &*job.book;
     let mut settings = job.settings.clone();
     // The future is what lies behind `now`, to the millisecond: `replay` knows when it began.
@@ -125,24 +127,15 @@ pub fn replay(job: &Job<'_>, sink: &mut impl Sink) -> Result<Report> {
         // Everything is in memory anyway.
         settings.limits.buffered_events_max = usize::MAX;
     }
-    let tasks = Tasks::new(Arc::clone(&job.book), &settings, job.partitions, job.now, || {
-        Ledger::new(settings.late_horizon_ms)
-    });
+    let tasks = tasks(job, &settings, job.partitions);
     let declared = if job.sort_bytes_max.is_some() { Some(FeedSet(u64::MAX)) } else { job.feeds };
     let mut passes = source::plan(&job.files, job.mapping, book, tasks.needed(), declared)?;
     if job.sort_bytes_max.is_some() {
         passes.iter_mut().for_each(|pass| pass.feeds = FeedSet(u64::MAX));
     }
-    let present = passes.iter().fold(FeedSet::default(), |set, pass| set.union(pass.feeds));
     let interest = Tasks::<Ledger>::interest(book, job.partitions);
-    let source = Source::new(passes, book, interest, bytes.clone());
-    let report =
-        Report { records: vec![0; book.feeds.len()], events: vec![0; book.feeds.len()], ..Report::default() };
-    let merge = Merge::new(job.partitions.max(1) as usize);
-    let mut run = Run { job, tasks, source, merge, sink, said: Vec::new(), report, bytes };
-    for feed in run.tasks.needed().iter().filter(|feed| !present.contains(*feed)) {
-        run.tasks.end(feed);
-    }
+    let source = Source::new(passes, book, interest, BytesRead::default());
+    let mut run = Run::new(job, tasks, source, sink);
     match job.sort_bytes_max {
         Some(bytes_max) => run.sorted(bytes_max)?,
         None => run.streamed()?,
@@ -150,18 +143,45 @@ pub fn replay(job: &Job<'_>, sink: &mut impl Sink) -> Result<Report> {
     run.finish()
 }
 
-struct Run<'j, 'm, S: Sink> {
+/// Replays a stretch of topics; of the job's files nothing is read.
+///
+/// # Errors
+/// A partition that cannot be read on; a sink that fails.
+pub(crate) fn replay_topics(job: &Job<'_>, topics: topics::Topics, sink: &mut impl Sink) -> Result<Report> {
+    let mut settings = job.settings.clone();
+    settings.max_future_ms = 0;
+    let tasks = tasks(job, &settings, topics.tasks());
+    let mut run = Run::new(job, tasks, topics, sink);
+    run.streamed()?;
+    run.finish()
+}
+
+fn tasks(job: &Job<'_>, settings: &Settings, count: u32) -> Tasks<Ledger> {
+    Tasks::new(Arc::clone(&job.book), settings, count, job.now, || Ledger::new(settings.late_horizon_ms))
+}
+
+struct Run<'j, 'm, R: Records, S: Sink> {
     job: &'j Job<'m>,
     tasks: Tasks<Ledger>,
-    source: Source<'m>,
+    source: R,
     merge: Merge<Said>,
     sink: &'j mut S,
     said: Vec<(Millis, Said)>,
     report: Report,
-    bytes: BytesRead,
 }
 
-impl<S: Sink> Run<'_, '_, S> {
+impl<'j, 'm, R: Records, S: Sink> Run<'j, 'm, R, S> {
+    fn new(job: &'j Job<'m>, mut tasks: Tasks<Ledger>, source: R, sink: &'j mut S) -> Self {
+        let feeds = job.book.feeds.len();
+        let present = source.present();
+        for feed in tasks.needed().iter().filter(|feed| !present.contains(*feed)) {
+            tasks.end(feed);
+        }
+        let merge = Merge::new(tasks.tasks().len());
+        let report = Report { records: vec![0; feeds], events: vec![0; feeds], ..Report::default() };
+        Run { job, tasks, source, merge, sink, said: Vec::new(), report }
+    }
+
     fn streamed(&mut self) -> Result<()> {
         let limit = self.job.until.unwrap_or(FOREVER);
         let mut taken = Taken::default();
@@ -178,6 +198,7 @@ impl<S: Sink> Run<'_, '_, S> {
                     }
                 }
                 Step::Ended(feeds) => feeds.iter().for_each(|feed| self.tasks.end(feed)),
+                Step::PartitionEnded(feed, partition) => self.tasks.end_at(feed, partition),
                 Step::Done => return Ok(()),
             }
             unprocessed = 0;
@@ -206,7 +227,10 @@ impl<S: Sink> Run<'_, '_, S> {
     }
 
     fn read(&mut self, feed: FeedIx, taken: &mut Taken) -> Result<()> {
-        let refused = self.tasks.read(feed, &mut taken.record);
+        let refused = match self.source.task(taken) {
+            Some(task) => self.tasks.read_of(feed, task, taken.line as i64, &mut taken.record),
+            None => self.tasks.read(feed, &mut taken.record),
+        };
         if refused.is_empty() {
             return Ok(());
         }
@@ -219,6 +243,7 @@ impl<S: Sink> Run<'_, '_, S> {
         self.sink.rejected(&Rejected {
             path: self.source.path(),
             line: taken.line,
+            partition: taken.partition,
             feed: taken.feed.map(|feed| self.job.book.feeds[usize::from(feed.0)].as_str()),
             sub,
             rejection,
@@ -233,7 +258,7 @@ impl<S: Sink> Run<'_, '_, S> {
         loop {
             match self.source.next(&self.job.book, &mut taken)? {
                 Step::Record => {}
-                Step::Ended(_) => continue,
+                Step::Ended(_) | Step::PartitionEnded(..) => continue,
                 Step::Done => break,
             }
             if let Some(feed) = self.note(&taken)? {
@@ -291,7 +316,8 @@ impl<S: Sink> Run<'_, '_, S> {
     }
 
     fn progress(&mut self) {
-        self.sink.progress(Progress { records: self.report.records.iter().sum(), bytes: self.bytes.get() });
+        let records = self.report.records.iter().sum();
+        self.sink.progress(Progress { records, passed: self.source.passed() });
     }
 
     fn finish(mut self) -> Result<Report> {
@@ -300,7 +326,7 @@ impl<S: Sink> Run<'_, '_, S> {
         self.tasks.finish(self.report.until);
         self.drain(true)?;
         self.report.counts = self.tasks.counts();
-        self.report.bytes = self.bytes.get();
+        self.report.passed = self.source.passed();
         Ok(self.report)
     }
 }

@@ -22,7 +22,10 @@ pub(crate) struct Pass<'m> {
 #[derive(Default)]
 pub(crate) struct Taken {
     pub(crate) feed: Option<FeedIx>,
+    /// The line in its file, or the offset in its partition.
     pub(crate) line: u64,
+    /// Of a topic: the partition it lies in.
+    pub(crate) partition: Option<usize>,
     pub(crate) record: Record,
     pub(crate) rejected: Vec<Refusal>,
 }
@@ -128,13 +131,37 @@ pub(crate) struct Source<'m> {
     interest: Interest,
     homes: Homes,
     bytes: BytesRead,
+    present: FeedSet,
     current: usize,
 }
 
-/// What [`Source::next`] came to.
+/// Bounded input, record by record.
+pub(crate) trait Records {
+    /// Reads on.
+    fn next(&mut self, book: &Rulebook, out: &mut Taken) -> Result<Step>;
+
+    /// The file, or topic, in which the last record stands.
+    fn path(&self) -> &Path;
+
+    /// The last record as it stands there; empty for a row of a file.
+    fn raw(&self) -> &[u8];
+
+    /// The feeds that it may hold events of.
+    fn present(&self) -> FeedSet;
+
+    /// How much of it has been passed: bytes of files, or offsets of topics.
+    fn passed(&self) -> u64;
+
+    /// The task that the record belongs to; `None`: its customers tell.
+    fn task(&self, taken: &Taken) -> Option<usize>;
+}
+
+/// What [`Records::next`] came to.
 pub(crate) enum Step {
     /// A record lies in the [`Taken`].
     Record,
+    /// Nothing is left of this partition of a feed, which is a task of its own.
+    PartitionEnded(FeedIx, usize),
     /// A pass is over; these feeds have no input left.
     Ended(FeedSet),
     /// All input has been read.
@@ -145,24 +172,37 @@ impl<'m> Source<'m> {
     pub(crate) fn new(passes: Vec<Pass<'m>>, book: &Rulebook, interest: Interest, bytes: BytesRead) -> Self {
         let decoder = Decoder::new(book.catalogue.clone(), interest.clone());
         let homes = Homes(book.feed_of_type.clone());
-        Source { lanes: lanes(passes), decoder, interest, homes, bytes, current: 0 }
+        let present = passes.iter().fold(FeedSet::default(), |set, pass| set.union(pass.feeds));
+        Source { lanes: lanes(passes), decoder, interest, homes, bytes, present, current: 0 }
+    }
+}
+
+impl Records for Source<'_> {
+    fn present(&self) -> FeedSet {
+        self.present
     }
 
-    /// The file in which the last record stands.
-    pub(crate) fn path(&self) -> &Path {
+    fn passed(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    fn task(&self, _: &Taken) -> Option<usize> {
+        None
+    }
+
+    fn path(&self) -> &Path {
         self.lanes[self.current].passes.front().map_or(Path::new(""), |pass| &pass.path)
     }
 
-    /// The last record as it stands there, where it is a line; empty for a row.
-    pub(crate) fn raw(&self) -> &[u8] {
+    fn raw(&self) -> &[u8] {
         match &self.lanes[self.current].reader {
             Some(Reader::Lines { lines, .. }) => lines.last(),
             _ => &[],
         }
     }
 
-    /// Reads on: from the lane that is least advanced in time, so that no feed runs far ahead of the others.
-    pub(crate) fn next(&mut self, book: &Rulebook, out: &mut Taken) -> Result<Step> {
+    /// From the lane that is least advanced in time, so that no feed runs far ahead of the others.
+    fn next(&mut self, book: &Rulebook, out: &mut Taken) -> Result<Step> {
         let behind = (0..self.lanes.len())
             .filter(|i| !self.lanes[*i].passes.is_empty())
             .min_by_key(|i| self.lanes[*i].newest);

@@ -86,6 +86,26 @@ impl<D: Desk> Tasks<D> {
         &self.refused
     }
 
+    /// Takes a record of a partition that is a task, with the offset that it has there; its events are taken out of it.
+    pub fn read_of(
+        &mut self,
+        feed: FeedIx,
+        partition: usize,
+        offset: i64,
+        record: &mut Record,
+    ) -> &[Refused] {
+        self.refused.clear();
+        let task = &mut self.tasks[partition];
+        let refused = task.read(feed, offset, FOREVER, record, Judge::Wall(self.now));
+        self.refused.extend_from_slice(refused);
+        &self.refused
+    }
+
+    /// The feed has been read to the end of this partition.
+    pub fn end_at(&mut self, feed: FeedIx, partition: usize) {
+        self.tasks[partition].end(feed);
+    }
+
     /// Gives every task its part of a record.
     fn spread(&mut self, feed: FeedIx, record: &mut Record) {
         let count = self.tasks.len() as u32;

@@ -1,7 +1,7 @@
 //! `cxwatch run`: the service on Kafka.
 
 mod checks;
-mod decoders;
+pub(crate) mod decoders;
 pub(crate) mod health;
 mod listener;
 pub(crate) mod log;

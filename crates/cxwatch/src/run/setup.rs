@@ -37,6 +37,11 @@ pub(crate) struct Setup {
 
 /// Reads all of it and shows every problem.
 pub(crate) fn setup(config: &Path) -> Result<Setup> {
+    setup_with(config, None)
+}
+
+/// Reads all of it, with another rulebook than the settings', if one is given.
+pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>) -> Result<Setup> {
     let (settings, warnings) = settings::load(config).map_err(|complaints| {
         complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
         let errors = complaints.iter().filter(|complaint| complaint.error).count();
@@ -44,8 +49,9 @@ pub(crate) fn setup(config: &Path) -> Result<Setup> {
         usage(format!("{} cannot be used: {errors} error{plural}", config.display()))
     })?;
     warnings.iter().for_each(|complaint| eprintln!("{complaint}"));
-    let source = file::text(&settings.rulebook)?;
-    let book = file::rulebook(&settings.rulebook)?;
+    let rulebook = rulebook.unwrap_or(&settings.rulebook);
+    let source = file::text(rulebook)?;
+    let book = file::rulebook(rulebook)?;
     assemble(settings, source, book)
 }
 

@@ -55,12 +55,11 @@ impl<'j> Output<'j> {
         (format, only): (Format, Only),
         mut out: Box<dyn Write>,
         rejected_to: Option<Box<dyn Write>>,
-        quiet: bool,
+        total: Option<Total>,
     ) -> Result<Self> {
         if format == Format::Csv {
             writeln!(out, "rule,key,deadline_ts,level,customer,what").context("cannot write results")?;
         }
-        let files = job.files.iter().map(|f| f.as_path());
         Ok(Output {
             book: &job.book,
             messages: Messages::new(&job.book, &job.settings),
@@ -70,8 +69,8 @@ impl<'j> Output<'j> {
             rejected_to,
             rejected: 0,
             found: Found::new(&job.book),
-            progress: (!quiet).then(|| Bar::new(crate::replay::total_bytes(files))),
-            quiet,
+            quiet: total.is_none(),
+            progress: total.map(Bar::new),
         })
     }
 
@@ -187,17 +186,25 @@ impl Sink for Output<'_> {
     fn rejected(&mut self, rejected: &Rejected<'_>) -> Result<()> {
         self.rejected += 1;
         if self.rejected <= SHOWN_MAX && !self.quiet {
-            let line =
-                format!("{}:{}: refused: {}", rejected.path.display(), rejected.line, rejected.rejection);
+            let (path, line) = (rejected.path.display(), rejected.line);
+            let place = match rejected.partition {
+                Some(partition) => format!("{path}/{partition} at offset {line}"),
+                None => format!("{path}:{line}"),
+            };
+            let line = format!("{place}: refused: {}", rejected.rejection);
             match &self.progress {
                 Some(bar) => bar.say(&line),
                 None => eprintln!("{line}"),
             }
         }
         let Some(to) = &mut self.rejected_to else { return Ok(()) };
+        let path = rejected.path.display().to_string();
+        let place = match rejected.partition {
+            Some(partition) => Place::Topic { topic: path, partition, offset: rejected.line },
+            None => Place::File { file: path, line: rejected.line },
+        };
         let letter = DeadLetter {
-            file: rejected.path.display().to_string(),
-            line: rejected.line,
+            at: place,
             feed: rejected.feed,
             sub: rejected.sub,
             reason: rejected.rejection.reason.name(),
@@ -218,11 +225,19 @@ impl Sink for Output<'_> {
     }
 }
 
-/// A refusal with its place in a file.
+/// Where a record stands.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Place {
+    File { file: String, line: u64 },
+    Topic { topic: String, partition: usize, offset: u64 },
+}
+
+/// A refusal with its place.
 #[derive(Serialize)]
 struct DeadLetter<'a> {
-    file: String,
-    line: u64,
+    #[serde(flatten)]
+    at: Place,
     #[serde(skip_serializing_if = "Option::is_none")]
     feed: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -234,10 +249,19 @@ struct DeadLetter<'a> {
     value: Option<String>,
 }
 
+/// How much there is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Total {
+    /// Bytes of files, where all are files.
+    Bytes(Option<u64>),
+    /// Offsets of topics.
+    Offsets(u64),
+}
+
 /// Progress: a bar on a terminal; elsewhere a line every ten seconds.
 struct Bar {
     bar: Option<ProgressBar>,
-    total_bytes: Option<u64>,
+    total: Option<u64>,
     started: Instant,
     shown: Instant,
 }
@@ -245,16 +269,20 @@ struct Bar {
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 impl Bar {
-    fn new(total_bytes: Option<u64>) -> Self {
+    fn new(total: Total) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = match total_bytes {
-                Some(total) => ProgressBar::new(total).with_style(
+            let bar = match total {
+                Total::Offsets(total) => ProgressBar::new(total).with_style(
+                    ProgressStyle::with_template("{wide_bar} {percent}% {msg}, {eta} left")
+                        .expect("a valid template"),
+                ),
+                Total::Bytes(Some(total)) => ProgressBar::new(total).with_style(
                     ProgressStyle::with_template(
                         "{wide_bar} {percent}% {binary_bytes_per_sec} {msg}, {eta} left",
                     )
                     .expect("a valid template"),
                 ),
-                None => ProgressBar::new_spinner().with_style(
+                Total::Bytes(None) => ProgressBar::new_spinner().with_style(
                     ProgressStyle::with_template("{spinner} {binary_bytes} {binary_bytes_per_sec} {msg}")
                         .expect("a valid template"),
                 ),
@@ -262,7 +290,11 @@ impl Bar {
             bar.set_draw_target(indicatif::ProgressDrawTarget::stderr_with_hz(4));
             bar
         });
-        Bar { bar, total_bytes, started: Instant::now(), shown: Instant::now() }
+        let total = match total {
+            Total::Bytes(total) => total,
+            Total::Offsets(total) => Some(total),
+        };
+        Bar { bar, total, started: Instant::now(), shown: Instant::now() }
     }
 
     fn show(&mut self, progress: Progress) {
@@ -271,7 +303,7 @@ impl Bar {
             if self.shown.elapsed() > Duration::from_millis(200) {
                 self.shown = Instant::now();
                 bar.set_message(format!("{:.0} records/s", rate(self.started.elapsed())));
-                bar.set_position(progress.bytes);
+                bar.set_position(progress.passed);
             }
             return;
         }
@@ -280,8 +312,8 @@ impl Bar {
         }
         self.shown = Instant::now();
         let took = self.started.elapsed();
-        let left = self.total_bytes.map(|total| {
-            let rest = total.saturating_sub(progress.bytes) as f64 / (progress.bytes as f64).max(1.0);
+        let left = self.total.map(|total| {
+            let rest = total.saturating_sub(progress.passed) as f64 / (progress.passed as f64).max(1.0);
             format!(", about {:.0} s left", took.as_secs_f64() * rest)
         });
         eprintln!("{} records, {:.0}/s{}", progress.records, rate(took), left.unwrap_or_default());
