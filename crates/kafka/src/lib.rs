@@ -69,6 +69,7 @@ pub mod partitioner;
 pub mod ports;
 pub mod producer;
 mod settings;
+pub mod writer;
 
 pub use groups::{GroupDescription, GroupMember};
 pub use settings::Properties;

@@ -1,24 +1,33 @@
 //! `cxwatch generate`.
 
-use super::{Outcome, time, usage};
-use crate::generate::{Day, FEEDS, Generator, Recipe, SEED, Throughput};
+use super::{Outcome, cluster, time, usage};
+use crate::generate::{Arrival, Day, FEEDS, Generator, Recipe, SEED, Throughput};
 use anyhow::{Context, Result};
 use cxwatch_event::{MICRO, Millis};
 use cxwatch_rulebook::yaml::parse_decimal;
+use pace::Speed;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+mod kafka;
+mod pace;
+
 /// Make up events: the day of a small company in four feeds, or traffic for measuring.
 ///
 /// The same options give the same bytes on every machine. Without --out all feeds are written to standard output, in the
-/// order of arrival; with it each feed to a file of its own.
+/// order of arrival; with it each feed to a file of its own; with --to-kafka to the feeds' topics.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Topics: --to-kafka writes to the topics of the feeds, which must be there (`cxwatch topics create`), keyed by customer and
+hashed as Java clients do (murmur2). With --speed 1, events happen as they are written: for `cxwatch run`. At any other speed
+they keep their times in the past: for `cxwatch replay --from-kafka` and `cxwatch run --bounded`.
+
 Examples:
   cxwatch generate --out day
   cxwatch generate | cxwatch replay --rulebook retail.yaml -
-  cxwatch generate --profile throughput --events 10000000 --customers 2000000 --out traffic")]
+  cxwatch generate --profile throughput --events 10000000 --customers 2000000 --out traffic
+  cxwatch generate --to-kafka localhost:9092 --config cxwatch.yaml")]
 pub(crate) struct Args {
     /// What is made.
     #[arg(long, value_enum, default_value_t = Profile::Day)]
@@ -27,6 +36,17 @@ pub(crate) struct Args {
     /// A folder for one file per feed (web.jsonl, ...); it is made where it does not exist.
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Write to the feeds' topics of the cluster at these brokers.
+    #[arg(long, value_name = "HOST:PORT,...", conflicts_with = "out")]
+    to_kafka: Option<String>,
+
+    /// How fast topics are written to: so many seconds of event time in a second, or `max`.
+    #[arg(long, value_name = "N|max", default_value = "1", requires = "to_kafka")]
+    speed: Speed,
+
+    #[command(flatten)]
+    cluster: cluster::Cluster,
 
     /// How many events [default: day: as many as 24 hours hold; throughput: 1000000].
     #[arg(long, value_name = "N")]
@@ -44,9 +64,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
 
-    /// The time of the first event.
-    #[arg(long, value_name = "TIME", default_value = "2026-01-05T00:00:00Z", value_parser = time::instant)]
-    start: Millis,
+    /// The time of the first event [default: 2026-01-05T00:00:00Z; now where topics are written in real time].
+    #[arg(long, value_name = "TIME", value_parser = time::instant)]
+    start: Option<Millis>,
 
     /// By how much two events of a feed may arrive in the wrong order, at most [default: day: 400ms; throughput: 500ms].
     #[arg(long, value_name = "DURATION", value_parser = time::duration)]
@@ -74,9 +94,13 @@ fn rate(text: &str) -> Result<u64, String> {
 
 const DAY_MS: Millis = 86_400_000;
 
+/// A Monday: 2026-01-05T00:00:00Z.
+const START: Millis = 1_767_571_200_000;
+
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    let mut outs = outs(args)?;
+    // Not before the cluster has answered: in real time the first event is due at once.
     let (recipe, generator, until, events) = plan(args);
-    let mut outs = Outs::open(args.out.as_ref())?;
     let mut generator = generator(recipe);
     let mut count = 0;
     while count < events {
@@ -84,7 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         if arrival.at >= until {
             break;
         }
-        outs.write(arrival.feed, arrival.json)?;
+        outs.write(&arrival)?;
         count += 1;
     }
     outs.finish()?;
@@ -96,11 +120,32 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 
 type Make = fn(Recipe) -> Generator;
 
+fn outs(args: &Args) -> Result<Outs> {
+    let Some(brokers) = &args.to_kafka else {
+        if args.cluster.config.is_some() || !args.cluster.kafka_property.is_empty() {
+            return Err(usage(
+                "--config and --kafka-property are about a cluster: name its brokers with --to-kafka",
+            ));
+        }
+        return Outs::open(args.out.as_ref());
+    };
+    let setup = args.cluster.setup(None)?;
+    let properties = args.cluster.properties(brokers, setup.as_ref())?;
+    let topic = |feed: &&str| {
+        let named = setup.as_ref().and_then(|s| s.feeds.iter().find(|f| f.name == **feed));
+        named.map_or_else(|| (*feed).to_owned(), |feed| feed.settings.topic.clone())
+    };
+    let topics = FEEDS.iter().map(topic).collect();
+    Ok(Outs::Topics(Box::new(kafka::Topics::open(&properties, topics, args.speed)?)))
+}
+
 fn plan(args: &Args) -> (Recipe, Make, Millis, u64) {
+    let is_live = args.to_kafka.is_some() && args.speed.is_real_time();
+    let start = args.start.unwrap_or_else(|| if is_live { time::now() } else { START });
     let (recipe, make, events): (Recipe, Make, Option<u64>) = match args.profile {
-        Profile::Day => (Recipe::day(args.start), |r| Generator::Day(Box::new(Day::new(r))), None),
+        Profile::Day => (Recipe::day(start), |r| Generator::Day(Box::new(Day::new(r))), None),
         Profile::Throughput => (
-            Recipe::throughput(args.start),
+            Recipe::throughput(start),
             |r| Generator::Throughput(Box::new(Throughput::new(r))),
             Some(1_000_000),
         ),
@@ -108,13 +153,13 @@ fn plan(args: &Args) -> (Recipe, Make, Millis, u64) {
     let events = args.events.or(events);
     let recipe = Recipe {
         seed: args.seed,
-        start: args.start,
+        start,
         customers: args.customers.unwrap_or(recipe.customers),
         per_kilosecond: args.rate.unwrap_or(recipe.per_kilosecond),
         disorder_ms: args.disorder.unwrap_or(recipe.disorder_ms),
         duplicates_permille: args.duplicates.unwrap_or(recipe.duplicates_permille),
     };
-    let until = if events.is_some() { Millis::MAX } else { args.start + DAY_MS };
+    let until = if events.is_some() { Millis::MAX } else { start + DAY_MS };
     (recipe, make, until, events.unwrap_or(u64::MAX))
 }
 
@@ -122,6 +167,7 @@ fn plan(args: &Args) -> (Recipe, Make, Millis, u64) {
 enum Outs {
     Together(BufWriter<io::Stdout>),
     Apart(Vec<BufWriter<File>>),
+    Topics(Box<kafka::Topics>),
 }
 
 impl Outs {
@@ -139,18 +185,20 @@ impl Outs {
         Ok(Outs::Apart(files.collect::<Result<_>>()?))
     }
 
-    fn write(&mut self, feed: usize, json: &[u8]) -> Result<()> {
+    fn write(&mut self, arrival: &Arrival<'_>) -> Result<()> {
         let out: &mut dyn Write = match self {
             Outs::Together(out) => out,
-            Outs::Apart(outs) => &mut outs[feed],
+            Outs::Apart(outs) => &mut outs[arrival.feed],
+            Outs::Topics(topics) => return topics.write(arrival),
         };
-        out.write_all(json).and_then(|()| out.write_all(b"\n")).context("cannot write events")
+        out.write_all(arrival.json).and_then(|()| out.write_all(b"\n")).context("cannot write events")
     }
 
     fn finish(self) -> Result<()> {
         match self {
             Outs::Together(mut out) => out.flush(),
             Outs::Apart(outs) => outs.into_iter().try_for_each(|mut out| out.flush()),
+            Outs::Topics(topics) => return topics.finish(),
         }
         .context("cannot write events")
     }
