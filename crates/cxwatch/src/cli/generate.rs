@@ -101,6 +101,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let mut outs = outs(args)?;
     // Not before the cluster has answered: in real time the first event is due at once.
     let (recipe, generator, until, events) = plan(args);
+    if let Outs::Topics(topics) = &mut outs {
+        topics.begin(recipe.start);
+    }
     let mut generator = generator(recipe);
     let mut count = 0;
     while count < events {

@@ -23,9 +23,9 @@ pub(crate) struct Topics {
     /// By feed.
     topics: Vec<String>,
     speed: Speed,
+    /// The instant that `start` of the made-up time stands for.
     began: Instant,
-    /// When the first event arrives.
-    first: Option<Millis>,
+    start: Millis,
     count: u64,
     shown: Instant,
 }
@@ -49,13 +49,17 @@ impl Topics {
         }
         let writer = Writer::new(properties, ANSWER_WITHIN)?;
         let now = Instant::now();
-        Ok(Topics { brokers, writer, topics, speed, began: now, first: None, count: 0, shown: now })
+        Ok(Topics { brokers, writer, topics, speed, began: now, start: 0, count: 0, shown: now })
+    }
+
+    /// The made-up time begins now, with `start`.
+    pub(crate) fn begin(&mut self, start: Millis) {
+        (self.began, self.start) = (Instant::now(), start);
     }
 
     /// Writes an event when its time has come.
     pub(crate) fn write(&mut self, arrival: &Arrival<'_>) -> Result<()> {
-        let first = *self.first.get_or_insert(arrival.at);
-        if let Some(due) = self.speed.due(arrival.at - first) {
+        if let Some(due) = self.speed.due(arrival.at - self.start) {
             while let Some(wait) = due.checked_sub(self.began.elapsed()).filter(|wait| !wait.is_zero()) {
                 self.writer.poll(wait.min(STEP)).map_err(|fault| self.undelivered(fault))?;
                 self.show();

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) struct Speed(Option<f64>);
 
 impl Speed {
-    /// How long after the first event one is due that comes so many milliseconds of event time after it.
+    /// How long after the beginning an event is due that comes so many milliseconds of event time after it.
     pub(crate) fn due(self, event_ms: i64) -> Option<Duration> {
         self.0.map(|speed| Duration::from_secs_f64(event_ms.max(0) as f64 / 1_000.0 / speed))
     }

@@ -213,8 +213,14 @@ fn input(text: &mut String, job: &Job<'_>, report: &Report) {
     }
     for (reason, count) in &report.rejected {
         let hint = match reason {
+            cxwatch_event::Reason::TooLate if job.files.is_empty() => {
+                " (the topics are out of order: a larger --reorder or --late-horizon)"
+            }
             cxwatch_event::Reason::TooLate if job.sort_bytes_max.is_none() => {
                 " (the input is out of order: --sort, or a larger --late-horizon)"
+            }
+            cxwatch_event::Reason::Malformed if job.files.is_empty() && report.span.is_none() => {
+                " (a feed whose records are no CloudEvents needs a mapping in the settings: --config)"
             }
             cxwatch_event::Reason::Malformed if job.mapping.is_none() && report.span.is_none() => {
                 " (what is not a CloudEvent on each line needs a --mapping)"
