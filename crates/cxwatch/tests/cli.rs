@@ -174,12 +174,14 @@ fn until_holds_the_clock_before_and_after_the_newest_event() {
 }
 
 #[test]
-fn empty_files_are_no_error_and_missing_ones_are() {
+fn missing_and_broken_files_are_errors_and_so_is_nothing_at_all() {
     let dir = folder();
     write(dir.path(), "empty.jsonl", "");
     let ran = replay(dir.path(), &["empty.jsonl"], b"");
-    assert_eq!(ran.code, 0);
-    assert!(ran.err.contains("no events in the input"), "{}", ran.err);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("the input is empty: empty.jsonl"), "{}", ran.err);
+    write(dir.path(), "carts.jsonl", carts());
+    assert_eq!(replay(dir.path(), &["empty.jsonl", "carts.jsonl"], b"").code, 0);
     let ran = replay(dir.path(), &["missing.jsonl"], b"");
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("cannot open missing.jsonl: No such file"), "{}", ran.err);

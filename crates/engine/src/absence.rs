@@ -77,6 +77,12 @@ impl Absence {
         self.idle.is_some() || self.past.as_ref().is_some_and(|p| p.remembers_anything())
     }
 
+    /// Reads what the next event will need, so that it is near by then. The result means nothing.
+    pub(crate) fn warm(&self) -> usize {
+        let past = self.past.as_deref().map_or(0, |p| p.memory.last().map_or(1, |e| e.roles as usize));
+        past + self.episodes.first().map_or(0, |e| e.events as usize)
+    }
+
     pub(crate) fn remembers(&self, id: u64) -> bool {
         self.past.as_ref().is_some_and(|p| p.memory.iter().any(|e| e.id == id))
     }

@@ -37,6 +37,8 @@ pub(crate) struct Buffer {
     slab: Vec<Option<Event>>,
     free: Vec<u32>,
     len: usize,
+    /// A bucket has come up since it was last asked for.
+    turned: bool,
 }
 
 impl Default for Buffer {
@@ -50,6 +52,7 @@ impl Default for Buffer {
             slab: Vec::new(),
             free: Vec::new(),
             len: 0,
+            turned: false,
         }
     }
 }
@@ -104,6 +107,12 @@ impl Buffer {
         Some((turn, self.slab[at as usize].take().expect("the queue names filled places")))
     }
 
+    /// The events of the bucket that has come up since the last call, if one has.
+    pub(crate) fn come_up(&mut self) -> impl Iterator<Item = &Event> {
+        let current = if std::mem::take(&mut self.turned) { &self.current[..] } else { &[] };
+        current.iter().filter_map(|(_, at)| self.slab[*at as usize].as_ref())
+    }
+
     /// All turns, in no order.
     pub(crate) fn turns(&self) -> impl Iterator<Item = Turn> {
         let far = self.far.iter().map(|Reverse(queued)| queued);
@@ -116,6 +125,7 @@ impl Buffer {
         let near = self.next_occupied();
         let Some(next) = near.into_iter().chain(far).min() else { return };
         self.now = next;
+        self.turned = true;
         if near == Some(next) {
             let slot = next as usize & (RING - 1);
             self.occupied[slot / 64] &= !(1 << (slot % 64));

@@ -176,6 +176,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
     };
     let summary = sink.finish(report.is_ok())?;
     let report = report?;
+    if !args.files.is_empty() && report.passed == 0 && report.span.is_none() {
+        let files: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+        anyhow::bail!("there is nothing to replay, the input is empty: {}", files.join(", "));
+    }
     if !args.quiet {
         eprint!("{}", summary::render(&job, &report, &summary));
     }
