@@ -45,7 +45,23 @@ pub struct Tally {
     pub snapshot_bytes: u64,
     /// Bytes of commit records written.
     pub commit_bytes: u64,
+    /// How late and how far out of order records came, of the first [`ARRIVALS_MAX`] since the last look.
+    pub arrivals: Vec<Arrival>,
 }
+
+/// How a record came in, by its oldest event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The feed.
+    pub feed: usize,
+    /// From when it happened to the record's own timestamp, in milliseconds.
+    pub delay_ms: Millis,
+    /// How far behind the newest event of its feed it happened, in milliseconds.
+    pub disorder_ms: Millis,
+}
+
+/// So many records are looked at between two looks: enough for a p99, and no burden.
+pub const ARRIVALS_MAX: usize = 1_000;
 
 /// A feed of the task as the shell sees it.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +76,8 @@ struct Side {
     /// The last end heard of.
     end: i64,
     rejected_in_a_row: u32,
+    /// The newest event's time.
+    newest_event: Option<Millis>,
 }
 
 /// The snapshot being written, and when the next is due.
@@ -191,6 +209,9 @@ impl<D: Publisher> Live<D> {
         self.set_wall(now);
         let refused: SmallVec<[Refused; 1]> =
             self.task.read(ix, raw.offset, recorded_at, &mut self.record, Judge::Wall(now)).into();
+        if refused.is_empty() {
+            self.note_arrival(feed, raw.timestamp);
+        }
         for refused in &refused {
             self.reject(feed, raw, &DeadLetter::of_event(refused));
         }
@@ -213,6 +234,24 @@ impl<D: Publisher> Live<D> {
             return Err(self.too_many_rejected(feed, raw.offset, reason));
         }
         Ok(())
+    }
+
+    /// Notes how late the record came, and how far out of order.
+    fn note_arrival(&mut self, feed: usize, recorded_at: Option<Millis>) {
+        let times = &self.record.times;
+        let (Some(&oldest), Some(&newest)) = (times.iter().min(), times.iter().max()) else { return };
+        let side = &mut self.sides[feed];
+        let seen = side.newest_event;
+        side.newest_event = seen.max(Some(newest));
+        if self.tally.arrivals.len() < ARRIVALS_MAX
+            && let Some(recorded_at) = recorded_at
+        {
+            self.tally.arrivals.push(Arrival {
+                feed,
+                delay_ms: (recorded_at - oldest).max(0),
+                disorder_ms: seen.map_or(0, |seen| (seen - oldest).max(0)),
+            });
+        }
     }
 
     fn reject(&mut self, feed: usize, raw: &RecordRef<'_>, letter: &DeadLetter<'_>) {

@@ -2,15 +2,15 @@
 //! and partitions of this process, reasons of the contract. No customer is ever in a label.
 
 use crate::desk::{Label, Publisher};
-use crate::live::{Batch, Live};
+use crate::live::{Arrival, Batch, Live};
 use crate::ports::{Fault, Topic};
 use crate::restore::Alarm;
 use crate::thread::Listener;
-use cxwatch_engine::Counts;
+use cxwatch_engine::{Counts, FeedSettings};
 use cxwatch_event::{Millis, Reason};
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// From an event's time to the commit of what it led to, in seconds: from what a second's reorder costs to an hour of
 /// catching up.
 const LATENCY_S: [f64; 14] = [0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 10.0, 30.0, 60.0, 600.0, 3_600.0];
+
+/// How late and how far out of order events come, in seconds.
+const ARRIVAL_S: [f64; 12] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 60.0, 600.0];
 
 /// A transaction, in seconds.
 const COMMIT_S: [f64; 10] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -43,6 +46,10 @@ pub struct Metrics {
     rejections: IntCounterVec,
     /// From a decision's event time to its commit.
     latency: Histogram,
+    /// From an event's time to its record's timestamp, by feed: what `max_delay` must cover.
+    delay: HistogramVec,
+    /// How far an event lies behind the newest one of its feed, by feed: what `reorder` must cover.
+    disorder: HistogramVec,
     /// Transactions committed.
     commits: Histogram,
     /// Tasks restored.
@@ -100,6 +107,16 @@ impl Maker<'_> {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels))
     }
 
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+        label: &str,
+    ) -> prometheus::Result<HistogramVec> {
+        self.add(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &[label]))
+    }
+
     fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Histogram> {
         self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
     }
@@ -141,6 +158,18 @@ impl Metrics {
                 "cxwatch_event_to_action_seconds",
                 "From a decision's event time to its commit",
                 &LATENCY_S,
+            )?,
+            delay: m.histograms(
+                "cxwatch_feed_delay_seconds",
+                "From an event's time to its record's timestamp",
+                &ARRIVAL_S,
+                "feed",
+            )?,
+            disorder: m.histograms(
+                "cxwatch_feed_disorder_seconds",
+                "How far an event lies behind the newest one of its feed",
+                &ARRIVAL_S,
+                "feed",
             )?,
             commits: m.histogram("cxwatch_commit_seconds", "Transactions committed", &COMMIT_S)?,
             restores: m.histogram("cxwatch_restore_seconds", "Tasks restored", &RESTORE_S)?,
@@ -204,8 +233,24 @@ pub struct MetricsListener {
     counted: BTreeMap<i32, Counts>,
     /// Tasks that have gauges.
     shown: Vec<(i32, Vec<String>)>,
+    /// The latest arrivals by feed, until there are enough to judge the feed's settings by.
+    arrivals: BTreeMap<usize, Arrivals>,
     looked_at: Millis,
 }
+
+/// The arrivals of one feed, in milliseconds.
+#[derive(Debug, Default)]
+struct Arrivals {
+    delays: Vec<Millis>,
+    disorders: Vec<Millis>,
+    warned_at: Option<Millis>,
+}
+
+/// So many arrivals are judged together.
+const JUDGED: usize = 2_000;
+
+/// So long is between two warnings about one feed.
+const WARN_MS: Millis = 600_000;
 
 /// Gauges are set this often, in milliseconds.
 const LOOK_MS: Millis = 1_000;
@@ -213,7 +258,33 @@ const LOOK_MS: Millis = 1_000;
 impl MetricsListener {
     /// A listener of one thread.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        MetricsListener { metrics, counted: BTreeMap::new(), shown: Vec::new(), looked_at: 0 }
+        MetricsListener {
+            metrics,
+            counted: BTreeMap::new(),
+            shown: Vec::new(),
+            arrivals: BTreeMap::new(),
+            looked_at: 0,
+        }
+    }
+
+    /// Counts arrivals; where a feed's p99 lies above a setting, a warning names the value to set.
+    fn arrived(&mut self, arrivals: &[Arrival], feeds: &[(String, FeedSettings)], now: Millis) {
+        for arrival in arrivals {
+            let (name, settings) = &feeds[arrival.feed];
+            let seconds = |ms: Millis| ms as f64 / 1_000.0;
+            self.metrics.delay.with_label_values(&[name]).observe(seconds(arrival.delay_ms));
+            self.metrics.disorder.with_label_values(&[name]).observe(seconds(arrival.disorder_ms));
+            let judged = self.arrivals.entry(arrival.feed).or_default();
+            judged.delays.push(arrival.delay_ms);
+            judged.disorders.push(arrival.disorder_ms);
+            if let Some((setting, p99)) = judged.judge(settings, now) {
+                tracing::warn!(
+                    feed = name,
+                    p99_ms = p99,
+                    "events come later than expected: set feeds.{name}.{setting} to {p99}ms or more"
+                );
+            }
+        }
     }
 
     fn count_engine(&mut self, partition: i32, counts: Counts) {
@@ -278,6 +349,31 @@ impl MetricsListener {
     }
 }
 
+impl Arrivals {
+    /// When enough have come: the setting that their p99 lies above, and that p99.
+    fn judge(&mut self, settings: &FeedSettings, now: Millis) -> Option<(&'static str, Millis)> {
+        if self.delays.len() < JUDGED {
+            return None;
+        }
+        let p99 = |mut list: Vec<Millis>| {
+            list.sort_unstable();
+            list[(list.len() * 99).div_ceil(100) - 1]
+        };
+        let delay = p99(std::mem::take(&mut self.delays));
+        let disorder = p99(std::mem::take(&mut self.disorders));
+        if self.warned_at.is_some_and(|at| now - at < WARN_MS) {
+            return None;
+        }
+        let found = match (delay > settings.max_delay_ms, disorder > settings.reorder_ms) {
+            (true, _) => Some(("max_delay", delay)),
+            (_, true) => Some(("reorder", disorder)),
+            _ => None,
+        };
+        self.warned_at = found.map(|_| now).or(self.warned_at);
+        found
+    }
+}
+
 impl Listener for MetricsListener {
     fn restored(&mut self, partition: i32, alarms: &[Alarm], commits: usize, customers: usize, took_ms: u64) {
         self.metrics.restores.observe(took_ms as f64 / 1_000.0);
@@ -334,7 +430,17 @@ impl Listener for MetricsListener {
             for (reason, count) in Reason::ALL.iter().zip(tally.rejected) {
                 m.rejections.with_label_values(&[reason.name()]).inc_by(count);
             }
-            self.count_engine(partition, task.task().counts());
+            let engine = task.task();
+            let feeds: Vec<_> = engine
+                .book()
+                .feeds
+                .iter()
+                .map(ToString::to_string)
+                .zip(engine.settings().feeds.iter().copied())
+                .collect();
+            let counts = engine.counts();
+            self.arrived(&tally.arrivals, &feeds, now);
+            self.count_engine(partition, counts);
             self.show(task, now);
             if !self.shown.iter().any(|(p, _)| *p == partition) {
                 let feeds = task.task().book().feeds.iter().map(ToString::to_string).collect();
@@ -347,6 +453,27 @@ impl Listener for MetricsListener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_feed_whose_p99_lies_above_its_setting_is_named_once_in_a_while() {
+        let settings = FeedSettings { reorder_ms: 1_000, max_delay_ms: 3_000, watched: false };
+        let mut arrivals = Arrivals::default();
+        let mut judge = |delay: fn(usize) -> Millis, disorder: Millis, now| {
+            let mut said = None;
+            for n in 0..JUDGED {
+                arrivals.delays.push(delay(n));
+                arrivals.disorders.push(disorder);
+                said = said.or(arrivals.judge(&settings, now));
+            }
+            said
+        };
+        assert_eq!(judge(|_| 2_900, 900, 0), None);
+        // One in a hundred may be later; two may not.
+        assert_eq!(judge(|n| if n % 100 == 0 { 9_000 } else { 1 }, 0, 1), None);
+        assert_eq!(judge(|n| if n % 50 == 0 { 9_000 } else { 1 }, 0, 2), Some(("max_delay", 9_000)));
+        assert_eq!(judge(|_| 1, 1_500, 3), None);
+        assert_eq!(judge(|_| 1, 1_500, 2 + WARN_MS), Some(("reorder", 1_500)));
+    }
 
     #[test]
     fn names_follow_the_grammar_and_are_registered_once() {
