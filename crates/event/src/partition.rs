@@ -7,7 +7,7 @@ pub fn murmur2_partition(key: &[u8], partitions: u32) -> u32 {
 }
 
 /// MurmurHash2 (32 bits) with the seed that Kafka's clients use.
-fn murmur2(data: &[u8]) -> u32 {
+pub fn murmur2(data: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
     const SEED: u32 = 0x9747_b28c;
     // Kafka hashes the length as 32 bits; longer keys do not exist.
@@ -34,10 +34,12 @@ mod tests {
     /// The values of Apache Kafka's own test (UtilsTest.testMurmur2), which are signed.
     #[test]
     fn murmur2_is_that_of_the_java_clients() {
-        let golden: [(&[u8], i32); 4] = [
+        let golden: [(&[u8], i32); 6] = [
             (b"21", -973_932_308),
             (b"foobar", -790_332_482),
             (b"a-little-bit-long-string", -985_981_536),
+            (b"a-little-bit-longer-string", -1_486_304_829),
+            (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             (b"abc", 479_470_107),
         ];
         for (key, hash) in golden {

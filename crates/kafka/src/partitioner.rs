@@ -4,6 +4,8 @@
 //! librdkafka and its many bindings with CRC32 unless told otherwise; two feeds written by the two are torn apart, and
 //! nothing else would tell.
 
+use cxwatch_event::partition::murmur2;
+
 /// The function that a feed's keys agree with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyHash {
@@ -30,27 +32,6 @@ pub fn crc32_partition(key: &[u8], partitions: i32) -> i32 {
 fn modulo(hash: u32, partitions: i32) -> i32 {
     let count = u32::try_from(partitions).unwrap_or(0).max(1);
     i32::try_from(hash % count).expect("less than an i32")
-}
-
-/// MurmurHash2 (32 bits) with the seed that Kafka's clients use.
-fn murmur2(data: &[u8]) -> u32 {
-    const M: u32 = 0x5bd1_e995;
-    const SEED: u32 = 0x9747_b28c;
-    // Kafka hashes lengths of an i32; longer keys do not exist.
-    let mut hash = SEED ^ (data.len() as u32);
-    let (words, rest) = data.as_chunks::<4>();
-    for word in words {
-        let mut k = u32::from_le_bytes(*word).wrapping_mul(M);
-        k = (k ^ (k >> 24)).wrapping_mul(M);
-        hash = hash.wrapping_mul(M) ^ k;
-    }
-    if !rest.is_empty() {
-        let mut last = [0; 4];
-        last[..rest.len()].copy_from_slice(rest);
-        hash = (hash ^ u32::from_le_bytes(last)).wrapping_mul(M);
-    }
-    hash = (hash ^ (hash >> 13)).wrapping_mul(M);
-    hash ^ (hash >> 15)
 }
 
 /// CRC-32 as in Ethernet and zip; bit by bit, since it only sees the first records of a feed.
@@ -122,22 +103,6 @@ impl KeyHashDetector {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The values of Apache Kafka's own test (UtilsTest.testMurmur2), which are signed.
-    #[test]
-    fn murmur2_is_the_java_clients() {
-        let golden: [(&[u8], i32); 6] = [
-            (b"21", -973_932_308),
-            (b"foobar", -790_332_482),
-            (b"a-little-bit-long-string", -985_981_536),
-            (b"a-little-bit-longer-string", -1_486_304_829),
-            (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
-            (b"abc", 479_470_107),
-        ];
-        for (key, hash) in golden {
-            assert_eq!(murmur2(key).cast_signed(), hash, "{key:?}");
-        }
-    }
 
     #[test]
     fn crc32_is_the_usual_one() {
