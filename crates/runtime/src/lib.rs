@@ -6,6 +6,7 @@
 //! the journal's end and the feeds again ([`restore::Alarm`] says what it may find).
 
 mod ahead;
+mod arrivals;
 mod dead_letter;
 mod decider;
 pub mod desk;
