@@ -24,7 +24,7 @@ use cxwatch_runtime::journal::Rules;
 use cxwatch_runtime::live::{Batch, Live};
 use cxwatch_runtime::ports::{Answer, Fault, ReadFrom, Topic};
 use cxwatch_runtime::restore::Alarm;
-use cxwatch_runtime::settings::{Bounded, Bounds, Decode, Faults, Plan, Start, Timing};
+use cxwatch_runtime::settings::{Bounded, Bounds, Decode, Expect, Faults, Plan, Start, Timing};
 use cxwatch_runtime::thread::{Listener, Parts, StreamThread};
 use desk::{Archive, SimDesk};
 use ports::{Host, SimPorts, SimSink, SimSource};
@@ -436,7 +436,9 @@ fn drawn_settings(world: &World, draw: &mut Draw, options: Options) -> Drawn {
     let mut ttl_ms = 10 * END;
     if options.wild {
         timing.blind_after_ms = draw.range(4_000, 15_000) as u64;
-        timing.expect_ms = (0..feeds).map(|_| draw.chance(30).then(|| draw.range(8_000, 20_000))).collect();
+        timing.expect = (0..feeds)
+            .map(|_| draw.chance(30).then(|| Expect { ms: draw.range(8_000, 20_000), calendar: None }))
+            .collect();
         settings.limits.buffered_events_max = draw.range(2, 12) as usize;
         ttl_ms = draw.range(5, 60) * TICK;
     }

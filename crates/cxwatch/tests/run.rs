@@ -66,6 +66,46 @@ fn a_feed_that_the_rulebook_does_not_have_is_refused() {
 }
 
 #[test]
+fn what_is_wrong_in_all_files_is_said_at_once() {
+    let settings = "threds: 2\nrulebook: away.yaml\nkafka: { bootstrap: \"localhost:9092\" }\n\
+                    feeds: { web: { mapping: nowhere.yaml }, social: { mapping: run.yaml } }\n";
+    let ran = cxwatch(settings, &["run", "--config", "run.yaml"], &[]);
+    let said = text(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    for part in ["write `threads`?", "cannot read away.yaml", "cannot read nowhere.yaml"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let fitting = settings.replace("away", "rules").replace("threds", "threads");
+    let ran = cxwatch(&fitting, &["run", "--config", "run.yaml"], &[]);
+    let said = text(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    for part in ["cannot read nowhere.yaml", "run.yaml is not a valid mapping"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}
+
+#[test]
+fn a_calendar_of_a_feed_is_one_of_the_rulebook() {
+    let settings = "rulebook: cal.yaml\nkafka: { bootstrap: \"localhost:9092\" }\n\
+                    feeds: { web: { expect: 10m, expect_calendar: dask } }\n";
+    let rules = format!(
+        "calendars: {{ desk: {{ zone: Europe/Berlin, open: {{ mon-fri: \"08:00-20:00\" }} }} }}\n{RULES}"
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("cal.yaml"), rules).expect("written");
+    let check = |settings: &str| {
+        std::fs::write(folder.path().join("run.yaml"), settings).expect("written");
+        let ran = run_in(folder.path(), &["run", "--config", "run.yaml", "--check"], &[]);
+        (ran.status.code(), text(&ran.stderr))
+    };
+    let (code, said) = check(settings);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("write `desk`?"), "{said}");
+    let (code, said) = check(&settings.replace("dask", "desk"));
+    assert_eq!((code, said.as_str()), (Some(0), ""), "and it is not called unused");
+}
+
+#[test]
 fn brokers_that_do_not_answer_are_named_with_what_to_look_at() {
     // Nothing listens on port 1 of this machine.
     let settings =

@@ -5,7 +5,7 @@ use crate::journal::Rules;
 use crate::ports::ReadFrom;
 use cxwatch_engine::Settings;
 use cxwatch_event::{Decoder, Millis, RawRecord, Record, Rejection};
-use cxwatch_rulebook::Rulebook;
+use cxwatch_rulebook::{Calendar, Rulebook};
 use std::sync::Arc;
 
 /// Where a task begins that nothing is known of.
@@ -35,9 +35,29 @@ pub struct Timing {
     /// A feed that has given neither record nor proof for so long is blind.
     pub blind_after_ms: u64,
     /// By feed: a topic that has stood still for longer than this is silent.
-    pub expect_ms: Vec<Option<Millis>>,
+    pub expect: Vec<Option<Expect>>,
     /// For input that ends.
     pub bounded: Option<Bounded>,
+}
+
+/// How long a topic may stand still before its feed is silent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expect {
+    /// So long, in milliseconds.
+    pub ms: Millis,
+    /// Only the time in which this is open counts: a shop that is closed at night is not blind at night.
+    pub calendar: Option<Calendar>,
+}
+
+impl Expect {
+    /// Whether a topic that has stood still from `since` to `now` has been silent for too long.
+    pub fn is_over(&self, since: Millis, now: Millis) -> bool {
+        let passed = match &self.calendar {
+            Some(calendar) => calendar.open_between(since, now),
+            None => now - since,
+        };
+        passed > self.ms
+    }
 }
 
 /// Input that ends: only events and heartbeats move time, no feed is blind, a feed read to its end no longer holds the
@@ -61,7 +81,7 @@ impl Timing {
             snapshot_percent_max: 50,
             slice_bytes_min: 64 * 1024,
             blind_after_ms: 30_000,
-            expect_ms: vec![None; feeds],
+            expect: vec![None; feeds],
             bounded: None,
         }
     }
@@ -158,4 +178,32 @@ pub fn cloud_events(book: &Rulebook) -> Vec<Decode> {
     let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
     let decode: Decode = Arc::new(move |raw, _, out| decoder.decode(raw, out));
     vec![decode; book.feeds.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cxwatch_event::rfc3339;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_topic_may_stand_still_for_as_long_as_its_calendar_is_closed() {
+        let mut week: [Vec<(u32, u32)>; 7] = Default::default();
+        week[..5].iter_mut().for_each(|day| *day = vec![(8 * 60, 20 * 60)]);
+        let desk = Calendar::new("desk", "Europe/Berlin", week, BTreeMap::new()).expect("a calendar");
+        let at = |text: &str| rfc3339::parse(text).expect("an instant");
+        let plain = Expect { ms: 600_000, calendar: None };
+        let open = Expect { calendar: Some(desk), ..plain.clone() };
+        // Friday evening, five minutes before closing, in winter time.
+        let friday = at("2026-11-20T18:55:00Z");
+        let over = |now: &str| (plain.is_over(friday, at(now)), open.is_over(friday, at(now)));
+        assert_eq!(
+            over("2026-11-20T19:05:00Z"),
+            (false, false),
+            "ten minutes are not longer than ten minutes"
+        );
+        assert_eq!(over("2026-11-20T19:05:00.001Z"), (true, false), "closed since 20:00");
+        assert_eq!(over("2026-11-23T07:05:00Z"), (true, false), "Monday: five minutes on Friday, five today");
+        assert_eq!(over("2026-11-23T07:05:00.001Z"), (true, true));
+    }
 }

@@ -477,13 +477,12 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
     }
 
     fn look_for_silent(&mut self, ends: &EndOffsets) {
+        let expected = self.topics.iter().zip(&self.plan.timing.expect);
+        let silent: Vec<bool> = expected
+            .map(|(topic, expect)| expect.as_ref().is_some_and(|e| e.is_over(topic.since, ends.sent_at)))
+            .collect();
         for &(feed, partition, end) in &ends.ends {
-            let (Some(topic), Some(Some(expect))) =
-                (self.topics.get(feed), self.plan.timing.expect_ms.get(feed))
-            else {
-                continue;
-            };
-            if ends.sent_at - topic.since > *expect
+            if silent.get(feed) == Some(&true)
                 && let Some(task) = self.tasks.get_mut(&partition)
             {
                 task.silent(feed, end);

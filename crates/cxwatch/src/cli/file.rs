@@ -6,6 +6,7 @@ use anyhow::Result;
 use cxwatch_event::Catalogue;
 use cxwatch_event::mapping::Mapping;
 use cxwatch_rulebook::Rulebook;
+use cxwatch_rulebook::yaml::{Problem, Reader, has_errors, parse};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,17 +37,22 @@ pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String, String> {
 
 /// Reads and compiles a rulebook. Problems are shown; with an error among them this is one of usage.
 pub(crate) fn rulebook(path: &Path) -> Result<Arc<Rulebook>> {
+    rulebook_with(path, &[]).map(|(_, book)| book)
+}
+
+/// The same with its text; `calendars` are used by the settings, so they are not idle.
+pub(crate) fn rulebook_with(path: &Path, calendars: &[&str]) -> Result<(String, Arc<Rulebook>)> {
     let source = text(path)?;
     let name = path.display().to_string();
     match cxwatch_rulebook::compile(&source, &name) {
-        Ok((book, warnings)) => {
+        Ok((book, mut warnings)) => {
+            let idle = |calendar: &&str| format!("no rule or action uses the calendar `{calendar}`");
+            let used: Vec<String> = calendars.iter().map(idle).collect();
+            warnings.retain(|warning| !used.contains(&warning.message));
             eprint!("{}", problems::render(&source, &warnings));
-            Ok(Arc::new(book))
+            Ok((source, Arc::new(book)))
         }
-        Err(found) => {
-            eprint!("{}", problems::render(&source, &found));
-            Err(usage(format!("{name} is not a valid rulebook: {}", problems::count(&found))))
-        }
+        Err(found) => Err(invalid(&source, &found, &format!("{name} is not a valid rulebook"))),
     }
 }
 
@@ -59,9 +65,24 @@ pub(crate) fn mapping(path: &Path, catalogue: &Catalogue) -> Result<Mapping> {
             eprint!("{}", problems::render(&source, &warnings));
             Ok(mapping)
         }
-        Err(found) => {
-            eprint!("{}", problems::render(&source, &found));
-            Err(usage(format!("{name} is not a valid mapping: {}", problems::count(&found))))
-        }
+        Err(found) => Err(invalid(&source, &found, &format!("{name} is not a valid mapping"))),
     }
+}
+
+/// Whether a file is there and holds YAML: what can be said of a mapping while its rulebook is broken.
+pub(crate) fn yaml(path: &Path) -> Result<()> {
+    let source = text(path)?;
+    let name = path.display().to_string();
+    let reader = Reader::new(&name);
+    parse(&source, &reader);
+    let found = reader.into_problems();
+    if has_errors(&found) {
+        return Err(invalid(&source, &found, &format!("{name} cannot be used")));
+    }
+    Ok(())
+}
+
+fn invalid(source: &str, found: &[Problem], what: &str) -> anyhow::Error {
+    eprint!("{}", problems::render(source, found));
+    usage(format!("{what}: {}", problems::count(found)))
 }

@@ -109,7 +109,7 @@ Next:
 fn prepare(cluster: &MockCluster) -> Result<Setup> {
     let bootstrap = [("CXWATCH_KAFKA__BOOTSTRAP".to_owned(), cluster.bootstrap())];
     let (settings, _) =
-        settings::read("the demo's settings", SETTINGS, bootstrap, "demo").map_err(|complaints| {
+        settings::read("the demo's settings", SETTINGS, bootstrap, "demo").sound().map_err(|complaints| {
             anyhow!("{}", complaints.first().map(ToString::to_string).unwrap_or_default())
         })?;
     let (book, _) = cxwatch_rulebook::compile(RULEBOOK, "demo.yaml")

@@ -116,7 +116,7 @@ impl Topics {
             .map(FeedIx)
             .filter(|ix| needed.contains(*ix))
             .map(|ix| {
-                let Feed { name, settings, mapping } = &wanted.feeds[usize::from(ix.0)];
+                let Feed { name, settings, mapping, .. } = &wanted.feeds[usize::from(ix.0)];
                 let (name, topic) = (name.clone(), settings.topic.clone());
                 Topic { feed: ix, name, topic, mapping: mapping.clone() }
             })

@@ -95,7 +95,7 @@ feeds:
             cxwatch_rulebook::mapping::read("calls.yaml", MAPPING, catalogue).expect("a right mapping");
         let name = "contact-center".to_owned();
         let settings = FeedSettings::of(&name);
-        let feeds = [Feed { name: name.clone(), settings, mapping: Some(Arc::new(mapping)) }];
+        let feeds = [Feed { name: name.clone(), settings, mapping: Some(Arc::new(mapping)), expect: None }];
         let at = book.feeds.iter().position(|feed| *feed == name).expect("a feed of the catalogue");
         let mut record = Record::default();
         let raw = RawRecord { feed: &name, key: Some(key), value: Some(value), headers: &[] };

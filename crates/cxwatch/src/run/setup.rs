@@ -9,6 +9,7 @@ use anyhow::Result;
 use cxwatch_event::mapping::Mapping;
 use cxwatch_rulebook::Rulebook;
 use cxwatch_rulebook::yaml::nearest;
+use cxwatch_runtime::settings::Expect;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(crate) struct Feed {
     pub(crate) settings: FeedSettings,
     /// What its records mean, if they are foreign.
     pub(crate) mapping: Option<Arc<Mapping>>,
+    /// How long its topic may stand still.
+    pub(crate) expect: Option<Expect>,
 }
 
 /// Everything that was read from files.
@@ -42,58 +45,103 @@ pub(crate) fn setup(config: &Path) -> Result<Setup> {
 
 /// Reads all of it, with another rulebook than the settings', if one is given.
 pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>) -> Result<Setup> {
-    let (settings, warnings) = settings::load(config).map_err(|complaints| {
-        complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
-        let errors = complaints.iter().filter(|complaint| complaint.error).count();
+    let loaded = settings::load(config);
+    loaded.complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
+    let mut wrong = Vec::new();
+    let errors = loaded.errors();
+    if errors > 0 {
         let plural = if errors == 1 { "" } else { "s" };
-        usage(format!("{} cannot be used: {errors} error{plural}", config.display()))
-    })?;
-    warnings.iter().for_each(|complaint| eprintln!("{complaint}"));
-    let rulebook = rulebook.unwrap_or(&settings.rulebook);
-    let source = file::text(rulebook)?;
-    let book = file::rulebook(rulebook)?;
-    assemble(settings, source, book)
+        wrong.push(format!("{} cannot be used: {errors} error{plural}", config.display()));
+    }
+    let Some(settings) = loaded.settings else { return Err(refused(&wrong)) };
+    // Where the settings name no rulebook, that has been said.
+    let named = Some(settings.rulebook.as_path()).filter(|path| !path.as_os_str().is_empty());
+    let book = rulebook.or(named).and_then(|path| {
+        let calendars: Vec<&str> =
+            settings.feeds.values().filter_map(|feed| feed.expect_calendar.as_deref()).collect();
+        file::rulebook_with(path, &calendars).map_err(|error| wrong.push(error.to_string())).ok()
+    });
+    let Some((source, book)) = book else {
+        let mappings = settings.feeds.values().filter_map(|feed| feed.mapping.as_deref());
+        wrong.extend(mappings.filter_map(|path| file::yaml(path).err()).map(|error| error.to_string()));
+        return Err(refused(&wrong));
+    };
+    let feeds = feeds(&settings, &book, &mut wrong);
+    if wrong.is_empty() { Ok(Setup { settings, source, book, feeds }) } else { Err(refused(&wrong)) }
+}
+
+fn refused(wrong: &[String]) -> anyhow::Error {
+    usage(wrong.join("\nerror: "))
 }
 
 /// Brings settings and rulebook together.
 pub(crate) fn assemble(settings: Settings, source: String, book: Arc<Rulebook>) -> Result<Setup> {
+    let mut wrong = Vec::new();
+    let feeds = feeds(&settings, &book, &mut wrong);
+    if wrong.is_empty() { Ok(Setup { settings, source, book, feeds }) } else { Err(refused(&wrong)) }
+}
+
+/// The rulebook's feeds as the settings want them read, and all that does not fit.
+fn feeds(settings: &Settings, book: &Rulebook, wrong: &mut Vec<String>) -> Vec<Feed> {
     let known: Vec<&str> = book.feeds.iter().map(|feed| feed.as_str()).collect();
-    if let Some(stranger) = settings.feeds.keys().find(|name| !known.contains(&name.as_str())) {
+    for stranger in settings.feeds.keys().filter(|name| !known.contains(&name.as_str())) {
         let instead = nearest(stranger, known.iter().copied())
             .map_or(String::new(), |name| format!("; write `{name}`?"));
-        return Err(usage(format!(
+        wrong.push(format!(
             "no event type of the rulebook belongs to the feed `{stranger}`; its feeds are {}{instead}",
             known.join(", ")
-        )));
+        ));
     }
-    let mut feeds = Vec::new();
-    for name in &known {
+    let one = |name: &&str| {
         let settings = settings.feeds.get(*name).cloned().unwrap_or_else(|| FeedSettings::of(name));
-        let mapping = match &settings.mapping {
-            Some(path) => Some(Arc::new(file::mapping(path, &book.catalogue)?)),
-            None => None,
-        };
-        if let Some(mapping) = &mapping {
-            let sections = mapping.sections.iter().filter(|section| section.feed == *name).count();
-            if sections != 1 {
-                return Err(usage(format!(
-                    "the mapping {} has {sections} entries for the feed {name}; one is needed",
-                    mapping.name
-                )));
-            }
-            if mapping.sections.iter().any(|section| section.feed == *name && !section.reads_single_records())
-            {
-                return Err(usage(format!(
-                    "the mapping {} takes the columns of the feed {name} from a first row, which a record of a topic does not \
-                     have; name the columns in the mapping",
-                    mapping.name
-                )));
-            }
-        }
-        feeds.push(Feed { name: (*name).to_owned(), settings, mapping });
+        let mapping = settings.mapping.as_deref().and_then(|path| {
+            let read = file::mapping(path, &book.catalogue).map_err(|error| error.to_string());
+            let mapping = read.and_then(|mapping| fits(&mapping, name).map(|()| mapping));
+            mapping.map(Arc::new).map_err(|error| wrong.push(error)).ok()
+        });
+        let expect = expect(name, &settings, book).map_err(|error| wrong.push(error)).unwrap_or(None);
+        Feed { name: (*name).to_owned(), settings, mapping, expect }
+    };
+    known.iter().map(one).collect()
+}
+
+/// Whether a mapping tells how to read the records of a feed's topic.
+fn fits(mapping: &Mapping, feed: &str) -> Result<(), String> {
+    let sections: Vec<_> = mapping.sections.iter().filter(|section| section.feed == *feed).collect();
+    if sections.len() != 1 {
+        return Err(format!(
+            "the mapping {} has {} entries for the feed {feed}; one is needed",
+            mapping.name,
+            sections.len()
+        ));
     }
-    drop(known);
-    Ok(Setup { settings, source, book, feeds })
+    if !sections[0].reads_single_records() {
+        return Err(format!(
+            "the mapping {} takes the columns of the feed {feed} from a first row, which a record of a topic does not \
+             have; name the columns in the mapping",
+            mapping.name
+        ));
+    }
+    Ok(())
+}
+
+/// How long a feed may be silent, with the calendar that the settings name.
+fn expect(feed: &str, settings: &FeedSettings, book: &Rulebook) -> Result<Option<Expect>, String> {
+    let Some(ms) = settings.expect_ms else { return Ok(None) };
+    let Some(name) = &settings.expect_calendar else { return Ok(Some(Expect { ms, calendar: None })) };
+    let calendar = book.calendars.iter().find(|calendar| calendar.id == *name).cloned();
+    if calendar.is_some() {
+        return Ok(Some(Expect { ms, calendar }));
+    }
+    let known: Vec<&str> = book.calendars.iter().map(|calendar| calendar.id.as_str()).collect();
+    let instead = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("write `{near}`?"),
+        None if known.is_empty() => "it has none: declare it under `calendars`".to_owned(),
+        None => format!("it has {}", known.join(", ")),
+    };
+    Err(format!(
+        "the rulebook has no calendar `{name}`, which `feeds.{feed}.expect_calendar` names; {instead}"
+    ))
 }
 
 impl Setup {

@@ -258,7 +258,7 @@ fn plan(setup: &Setup, pace: &Pace, now: Millis) -> Plan<Decider> {
             snapshot_every_ms: settings.snapshot_every_ms.unsigned_abs(),
             blind_after_ms: settings.time.blind_after_ms.unsigned_abs(),
             bounded: pace.bounded.clone(),
-            expect_ms: feeds.iter().map(|feed| feed.settings.expect_ms).collect(),
+            expect: feeds.iter().map(|feed| feed.expect.clone()).collect(),
             ..defaults
         },
         bounds: Bounds {

@@ -178,6 +178,7 @@ fn feed(at: &Effective, name: &str) -> Option<FeedSettings> {
         reorder_ms: at.read(&["feeds", name, "reorder"], duration)?,
         max_delay_ms: at.read(&["feeds", name, "max_delay"], duration)?,
         expect_ms: at.read(&["feeds", name, "expect"], duration),
+        expect_calendar: at.text(&["feeds", name, "expect_calendar"]),
         mapping: at.path(&["feeds", name, "mapping"]),
     })
 }
@@ -199,6 +200,17 @@ fn check_feeds(at: &Effective, settings: &Settings, complaints: &mut Vec<Complai
                     ),
                 )
                 .expected("at least as much: an event that is out of order is also late"),
+            );
+        }
+        if feed.expect_calendar.is_some() && at.given(&["feeds", name, "expect"]).is_none() {
+            complaints.push(
+                Complaint::error(
+                    at.origin(&["feeds", name, "expect_calendar"]),
+                    format!(
+                        "`expect_calendar` of feed {name} says when silence counts, but not how much of it"
+                    ),
+                )
+                .expected("`expect` with it, like `expect: 10m`"),
             );
         }
     }

@@ -119,6 +119,12 @@ pub(crate) const KEYS: &[Key] = &[
         None,
         "how long the whole topic may stand still before the feed is called blind; without it only heartbeats tell",
     ),
+    key(
+        "feeds.*.expect_calendar",
+        Kind::Text,
+        None,
+        "a calendar of the rulebook: only while it is open does time count for `expect`",
+    ),
     key("feeds.*.mapping", Kind::Path, None, "a mapping file, if the records are not in our own form"),
     key("topics.actions", Kind::Text, Some("cx.actions.v1"), "where actions go"),
     key(

@@ -23,19 +23,24 @@ pub(crate) struct Given {
 /// The values of a layer, or of all of them, by path.
 pub(crate) type Values = BTreeMap<Vec<String>, Given>;
 
-/// Values from a settings file, and the names of its feeds, also of those without any value.
-pub(crate) fn from_file(file: &str, text: &str, complaints: &mut Vec<Complaint>) -> (Values, Vec<String>) {
+/// Values from a settings file, and the names of its feeds, also of those without any value. `None`: it is no YAML.
+pub(crate) fn from_file(
+    file: &str,
+    text: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Option<(Values, Vec<String>)> {
     let reader = Reader::new(file);
     let mut values = Values::new();
     let mut feeds = Vec::new();
-    if let Some(tree) = parse(text, &reader) {
-        walk(&reader, file, &tree, &mut Vec::new(), &mut values);
+    let tree = parse(text, &reader);
+    if let Some(tree) = &tree {
+        walk(&reader, file, tree, &mut Vec::new(), &mut values);
         if let Some(Body::Map(entries)) = tree.entry("feeds").map(|node| &node.body) {
             feeds.extend(entries.iter().map(|entry| entry.key.text.clone()));
         }
     }
     complaints.extend(reader.into_problems().into_iter().map(Complaint::from));
-    (values, feeds)
+    tree.map(|_| (values, feeds))
 }
 
 fn walk(reader: &Reader, file: &str, node: &Node, path: &mut Vec<String>, values: &mut Values) {

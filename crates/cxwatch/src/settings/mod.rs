@@ -148,6 +148,8 @@ pub(crate) struct FeedSettings {
     pub(crate) max_delay_ms: Millis,
     /// How long the whole topic may stand still, in milliseconds.
     pub(crate) expect_ms: Option<Millis>,
+    /// The calendar of the rulebook whose open time counts for that; without it all time does.
+    pub(crate) expect_calendar: Option<String>,
     /// A mapping file.
     pub(crate) mapping: Option<PathBuf>,
 }
@@ -161,6 +163,7 @@ impl FeedSettings {
             reorder_ms: engine.reorder_ms,
             max_delay_ms: engine.max_delay_ms,
             expect_ms: None,
+            expect_calendar: None,
             mapping: None,
         }
     }
@@ -261,22 +264,57 @@ pub(crate) struct LogSettings {
     pub(crate) level: String,
 }
 
-/// Reads the file and the environment of this process. Warnings come with the settings.
-///
-/// # Errors
-/// Every problem.
-pub(crate) fn load(path: &Path) -> Result<(Settings, Vec<Complaint>), Vec<Complaint>> {
+/// What reading the settings came to.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The settings, as far as they could be read. With an error among the complaints they are good for nothing but
+    /// finding what else is wrong.
+    pub(crate) settings: Option<Settings>,
+    /// Every problem.
+    pub(crate) complaints: Vec<Complaint>,
+}
+
+impl Loaded {
+    /// How many errors there are.
+    pub(crate) fn errors(&self) -> usize {
+        self.complaints.iter().filter(|complaint| complaint.error).count()
+    }
+
+    /// The settings and warnings.
+    ///
+    /// # Errors
+    /// Every problem, if one is an error.
+    pub(crate) fn sound(self) -> Result<(Settings, Vec<Complaint>), Vec<Complaint>> {
+        match (self.errors(), self.settings) {
+            (0, Some(settings)) => Ok((settings, self.complaints)),
+            _ => Err(self.complaints),
+        }
+    }
+
+    fn nothing(complaint: Complaint) -> Self {
+        Loaded { settings: None, complaints: vec![complaint] }
+    }
+}
+
+/// Reads the file and the environment of this process.
+pub(crate) fn load(path: &Path) -> Loaded {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| {
-        vec![
-            Complaint::error(&name, format!("cannot be read: {error}"))
-                .expected("a settings file; docs/configuration.md has one to begin with"),
-        ]
-    })?;
-    let text = crate::cli::file::utf8(bytes).map_err(|wrong| {
-        let (place, what) = wrong.split_once(": ").unwrap_or_default();
-        vec![Complaint::error(format!("{name}:{place}"), what)]
-    })?;
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return Loaded::nothing(
+                Complaint::error(&name, format!("cannot be read: {error}"))
+                    .expected("a settings file; docs/configuration.md has one to begin with"),
+            );
+        }
+    };
+    let text = match crate::cli::file::utf8(bytes) {
+        Ok(text) => text,
+        Err(wrong) => {
+            let (place, what) = wrong.split_once(": ").unwrap_or_default();
+            return Loaded::nothing(Complaint::error(format!("{name}:{place}"), what));
+        }
+    };
     // A variable that is not UTF-8 cannot be one of ours.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -289,9 +327,12 @@ pub(crate) fn read(
     text: &str,
     variables: impl IntoIterator<Item = (String, String)>,
     host: &str,
-) -> Result<(Settings, Vec<Complaint>), Vec<Complaint>> {
+) -> Loaded {
     let mut complaints = Vec::new();
-    let (from_file, named) = layer::from_file(file, text, &mut complaints);
+    let Some((from_file, named)) = layer::from_file(file, text, &mut complaints) else {
+        // What a file says that cannot be read nobody knows: nothing else can be called missing.
+        return Loaded { settings: None, complaints };
+    };
     let from_environment = layer::from_environment(variables, &named, &mut complaints);
     let mut feeds = build::feed_names(&from_environment);
     feeds.extend(named);
@@ -305,10 +346,7 @@ pub(crate) fn read(
             None
         }
     };
-    match settings {
-        Some(settings) if !complaints.iter().any(|complaint| complaint.error) => Ok((settings, complaints)),
-        _ => Err(complaints),
-    }
+    Loaded { settings, complaints }
 }
 
 /// The host's name: in a container its id, in a Kubernetes pod the pod's name.

@@ -8,6 +8,7 @@ const LEAST: &str = "rulebook: rules.yaml\nkafka: { bootstrap: \"localhost:9092\
 fn with(text: &str, variables: &[(&str, &str)]) -> Result<(Settings, Vec<Complaint>), Vec<String>> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     read("conf/run.yaml", text, variables, "pod-1")
+        .sound()
         .map_err(|list| list.iter().map(Complaint::to_string).collect())
 }
 
@@ -36,6 +37,7 @@ fn three_lines_are_enough() {
             reorder_ms: 1_000,
             max_delay_ms: 3_000,
             expect_ms: None,
+            expect_calendar: None,
             mapping: None
         }
     );
@@ -94,7 +96,7 @@ log: { level: \"nonsense=what\" }
         refused(text, &[("CXWATCH_COMMIT_INTERVAL", "1ms")]),
         [
             "conf/run.yaml:1:1: error: the settings file has no key `rulebok`; expected one of `application_id`, `instance_id`, `rulebook`, `threads`, `kafka`, `feeds`, `topics`, `start`, `time`, `commit_interval`, `snapshot_every`, `limits`, `dead_letters`, `admin`, `log`; write `rulebook`?",
-            "conf/run.yaml:4:23: error: `feeds.web` has no key `tpoic`; expected one of `topic`, `reorder`, `max_delay`, `expect`, `mapping`; write `topic`?",
+            "conf/run.yaml:4:23: error: `feeds.web` has no key `tpoic`; expected one of `topic`, `reorder`, `max_delay`, `expect`, `expect_calendar`, `mapping`; write `topic`?",
             "conf/run.yaml:5:46: error: `soon` is not a duration; expected a number and a unit: `500ms`, `20s`, `30m`, `1.5h`, `7d` or `2w`",
             "conf/run.yaml:6:10: error: `many` stands here; expected a whole number from 1 to 64",
             "conf/run.yaml:7:27: error: `byte` is not possible here; expected one of `bytes`, `headers`; write `bytes`?",
@@ -111,12 +113,36 @@ log: { level: \"nonsense=what\" }
 
 #[test]
 fn nothing_at_all_names_what_is_missing() {
-    assert_eq!(refused("", &[]).len(), 3);
+    assert_eq!(
+        refused("# later\n", &[]),
+        ["conf/run.yaml:1:1: error: the file is empty; expected a map of keys and values"]
+    );
     assert_eq!(
         refused("threads: 2\n", &[]),
         [
             "conf/run.yaml: error: `rulebook` is not set; expected `rulebook: rules.yaml`, or the variable CXWATCH_RULEBOOK",
             "conf/run.yaml: error: `kafka.bootstrap` is not set; expected `kafka: { bootstrap: \"localhost:9092\" }`, or the variable CXWATCH_KAFKA__BOOTSTRAP",
+        ]
+    );
+}
+
+#[test]
+fn of_broken_yaml_only_that_is_said() {
+    let said = refused("rulebook: rules.yaml\nkafka: { bootstrap: \"localhost:9092\"\nthreads: 2\n", &[]);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("this is not valid YAML"), "{said:?}");
+}
+
+#[test]
+fn what_counts_as_silence_may_be_limited_to_open_hours() {
+    let web = |keys: &str| LEAST.replace("web: {}", &format!("web: {{ {keys} }}"));
+    let settings = fine(&web("expect: 10m, expect_calendar: shop"), &[]);
+    assert_eq!(settings.feeds["web"].expect_ms, Some(600_000));
+    assert_eq!(settings.feeds["web"].expect_calendar.as_deref(), Some("shop"));
+    assert_eq!(
+        refused(&web("expect_calendar: shop"), &[]),
+        [
+            "conf/run.yaml:3:34: error: `expect_calendar` of feed web says when silence counts, but not how much of it; expected `expect` with it, like `expect: 10m`"
         ]
     );
 }
@@ -168,7 +194,8 @@ fn the_documented_example_is_right() {
     assert_eq!(examples.len(), 2);
     let token = ("CXWATCH_ADMIN__TOKEN", "t");
     let settings = fine(examples[1], &[token]);
-    assert_eq!(settings.feeds["contact-center"].expect_ms, Some(7_200_000));
+    assert_eq!(settings.feeds["contact-center"].expect_ms, Some(1_200_000));
+    assert_eq!(settings.feeds["contact-center"].expect_calendar.as_deref(), Some("desk"));
     assert_eq!(settings.feeds["contact-center"].mapping.as_deref(), Some(Path::new("conf/acd-mapping.yaml")));
     let least = fine(examples[0], &[]);
     assert_eq!(

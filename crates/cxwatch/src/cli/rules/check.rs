@@ -68,7 +68,7 @@ fn summary(file: &str, book: &Rulebook, problems: &str) -> String {
 
 /// The feeds whose silence the settings limit.
 fn watched(config: &Path) -> Result<Vec<String>> {
-    let (settings, warnings) = settings::load(config).map_err(|complaints| {
+    let (settings, warnings) = settings::load(config).sound().map_err(|complaints| {
         complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
         usage(format!("{} cannot be used", config.display()))
     })?;
