@@ -305,6 +305,7 @@ impl Claim {
             let number = match field {
                 MeasureRef::Measure(ix) => self.measures[usize::from(*ix)],
                 MeasureRef::Events => Some(self.evidence.len() as Micro * MICRO),
+                MeasureRef::Profile(_) => None,
             };
             op.holds(number.map(Value::Number).as_ref())
         })

@@ -3,8 +3,10 @@
 use crate::{Change, CustomerState, Decider, Decision, WallClock};
 use cxwatch_engine::{Clock, Desk, Detection, Effect, Ended, EventRef, Measures};
 use cxwatch_event::messages::SuppressionReason;
-use cxwatch_event::{Catalogue, Interest};
-use cxwatch_rulebook::{Action, Class, Cond, FeedSet, Kind, Level, Rule, RuleIx, Rulebook, Severity};
+use cxwatch_event::{Catalogue, Interest, MICRO};
+use cxwatch_rulebook::{
+    Action, Class, Cond, FeedSet, Kind, Level, Policy, Rule, RuleIx, Rulebook, Severity, Treatment,
+};
 use std::sync::Arc;
 
 fn book(class: Class, cooldown_ms: Option<i64>) -> Rulebook {
@@ -24,6 +26,7 @@ fn book(class: Class, cooldown_ms: Option<i64>) -> Rulebook {
         summary: vec![],
         actions: vec![0],
         cooldown_ms,
+        treatment: Treatment::default(),
         fingerprint: 1,
     };
     let action = Action {
@@ -36,9 +39,13 @@ fn book(class: Class, cooldown_ms: Option<i64>) -> Rulebook {
         skills: vec![],
         hours: None,
         ttl_ms: 1_000,
-        value: None,
-        propensity: 0,
-        lever: None,
+        accept_within_ms: None,
+        when: Cond::True,
+        value: vec![],
+        context: vec![],
+        propensity: MICRO,
+        lever: MICRO,
+        exempt: false,
     };
     Rulebook {
         name: "test".into(),
@@ -50,6 +57,9 @@ fn book(class: Class, cooldown_ms: Option<i64>) -> Rulebook {
         calendars: vec![],
         rules: vec![rule],
         actions: vec![action],
+        policy: Policy::default(),
+        profile: None,
+        desk_uses: vec![],
         interest: Interest::default(),
         by_type: vec![],
         by_detection: vec![[vec![], vec![]]],

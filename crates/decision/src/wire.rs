@@ -182,7 +182,7 @@ impl<'b> Messages<'b> {
     fn why(&self, partition: i32, d: &Detection) -> Why {
         let rule = self.book.rule(d.rule);
         let action = rule.actions.first().map(|a| &self.book.actions[usize::from(*a)]);
-        let value = action.and_then(|a| a.value.as_ref()).and_then(|name| self.measure(d, name));
+        let value = action.and_then(|a| a.measures().next()).and_then(|name| self.measure(d, name));
         Why {
             rule: self.rule(d.rule),
             key: rule.per.then(|| d.key.to_string()),
@@ -228,7 +228,7 @@ impl<'b> Messages<'b> {
     /// The value that a rule's first action names as being at stake.
     pub fn value_at_risk(&self, d: &Detection) -> Option<Micro> {
         let action = self.book.rule(d.rule).actions.first().map(|a| &self.book.actions[usize::from(*a)])?;
-        self.measure(d, action.value.as_ref()?)
+        self.measure(d, action.measures().next()?)
     }
 
     fn measure(&self, d: &Detection, name: &str) -> Option<Micro> {

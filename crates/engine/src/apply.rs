@@ -497,6 +497,7 @@ fn measured(measures: &Measures, events: u32, field: &MeasureRef) -> Option<Valu
     match field {
         MeasureRef::Measure(at) => measures.get(usize::from(*at)).copied().flatten().map(Value::Number),
         MeasureRef::Events => Some(Value::Number(Micro::from(events) * MICRO)),
+        MeasureRef::Profile(_) => None,
     }
 }
 

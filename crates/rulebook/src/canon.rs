@@ -8,7 +8,7 @@ use crate::{
     Action, Calendar, Class, Cond, FieldRef, Fold, Guard, Kind, Level, MeasureRef, Op, Per, Roles, RuleIx,
     RuleUse, Rulebook, Span, SummaryPart, Table,
 };
-use cxwatch_event::{TypeId, TypeSpec, Value};
+use cxwatch_event::{FieldIx, TypeId, TypeSpec, Value};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Write};
@@ -93,7 +93,11 @@ pub(crate) fn parts_of_action(book: &Rulebook, action: &Action) -> Parts {
         ("ttl", action.ttl_ms.to_string()),
         ("value", format!("{:?}", action.value)),
         ("propensity", action.propensity.to_string()),
-        ("lever", format!("{:?}", action.lever)),
+        ("lever", action.lever.to_string()),
+        ("when", format!("{:?}", action.when)),
+        ("context", format!("{:?}", action.context)),
+        ("accept_within", format!("{:?}", action.accept_within_ms)),
+        ("exempt", action.exempt.to_string()),
     ])
 }
 
@@ -318,13 +322,21 @@ impl<'a> Canon<'a> {
             (FieldRef::Time, _) => "time".to_owned(),
             (FieldRef::Key, _) => "key".to_owned(),
             (FieldRef::Severity, _) => "severity".to_owned(),
+            (FieldRef::Profile(at), _) => self.profile_field(*at),
             (FieldRef::Missing | FieldRef::Data(_) | FieldRef::Measure(_), _) => "missing".to_owned(),
         }
+    }
+
+    fn profile_field(&self, at: FieldIx) -> String {
+        let spec = self.book.profile.map(|kind| self.book.catalogue.spec(kind));
+        let name = spec.and_then(|spec| spec.fields.get(usize::from(at.0))).map_or("?", |field| &field.name);
+        format!("customer.{name}")
     }
 
     fn measure_ref(&self, ix: RuleIx, measure: &MeasureRef) -> String {
         match measure {
             MeasureRef::Events => "events".to_owned(),
+            MeasureRef::Profile(at) => self.profile_field(*at),
             MeasureRef::Measure(at) => self.book.rule(ix).measures[usize::from(*at)].name.to_string(),
         }
     }

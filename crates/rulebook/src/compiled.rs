@@ -5,7 +5,7 @@
 //! ([`Rulebook::uses`]). What one event means to one rule is computed by [`RuleUse::hit`]; what rules make of hits
 //! over time is the engine's business.
 
-use crate::Calendar;
+use crate::{Action, Calendar, DeskUse, Policy, Treatment};
 use compact_str::CompactString;
 use cxwatch_event::{Catalogue, Event, FieldIx, Interest, MICRO, Micro, Millis, TypeId, Value};
 use smallvec::SmallVec;
@@ -66,6 +66,12 @@ pub struct Rulebook {
     pub rules: Vec<Rule>,
     /// The actions its rules may propose.
     pub actions: Vec<Action>,
+    /// What holds for all actions.
+    pub policy: Policy,
+    /// The type that carries the customer's profile.
+    pub profile: Option<TypeId>,
+    /// By [`TypeId`]: what an event of the type means to decisions.
+    pub desk_uses: Vec<Option<DeskUse>>,
     /// What the decoder has to extract.
     pub interest: Interest,
     /// By [`TypeId`]: the rules that name the type, in evaluation order.
@@ -146,6 +152,8 @@ pub struct Rule {
     pub actions: Vec<u16>,
     /// For how long after a detection that won the same rule and key propose nothing.
     pub cooldown_ms: Option<Millis>,
+    /// What decisions know of it beyond its actions.
+    pub treatment: Treatment,
     /// A hash of the rule's meaning: tells a changed rule from an unchanged one.
     pub fingerprint: u64,
 }
@@ -305,49 +313,6 @@ pub enum SummaryPart {
     Key,
 }
 
-/// The class of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    /// Answers something the customer said: every one is owed.
-    Reply,
-    /// Changes a contact that is already waiting.
-    Raise,
-    /// A task for staff.
-    Internal,
-    /// We approach the customer.
-    Offer,
-}
-
-/// An action that rules may propose.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Action {
-    /// Its name in the rulebook.
-    pub id: CompactString,
-    /// Its class.
-    pub class: Class,
-    /// `person` or `machine`.
-    pub by: CompactString,
-    /// `service` or `marketing`.
-    pub purpose: CompactString,
-    /// Through which channel.
-    pub channel: CompactString,
-    /// Into which queue.
-    pub queue: CompactString,
-    /// What the agent must be able to do.
-    pub skills: Vec<CompactString>,
-    /// When somebody is there.
-    pub hours: Option<u16>,
-    /// How long the request lives, from the detection's event time.
-    pub ttl_ms: Millis,
-    /// The measure that is the value at stake, if one is named.
-    pub value: Option<CompactString>,
-    /// The prior chance of success, in millionths.
-    pub propensity: Micro,
-    /// What is done to save the customer.
-    pub lever: Option<CompactString>,
-}
-
 /// What one event of one type (or one detection) is to one rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleUse {
@@ -413,6 +378,8 @@ impl Roles {
     pub const UNLESS: u32 = 1 << 9;
     /// Adds or removes points.
     pub const WEIGHT: u32 = 1 << 10;
+    /// Shows that the customer was saved. Concerns decisions only.
+    pub const SUCCESS: u32 = 1 << 11;
 
     /// The `i`-th step of a sequence (from 0).
     pub const fn step(i: u8) -> u32 {
@@ -449,6 +416,8 @@ pub enum FieldRef {
     Severity,
     /// A detection's measure, by its number in the rule detected.
     Measure(u8),
+    /// A field of the customer's profile.
+    Profile(FieldIx),
     /// This type has no such field.
     Missing,
 }
@@ -460,6 +429,8 @@ pub enum MeasureRef {
     Measure(u8),
     /// The number of events in the evidence.
     Events,
+    /// A field of the customer's profile.
+    Profile(FieldIx),
 }
 
 /// A condition.

@@ -10,6 +10,7 @@ mod compile;
 pub mod compiled;
 pub mod diff;
 pub mod mapping;
+pub mod policy;
 pub mod schema;
 pub mod yaml;
 
@@ -17,4 +18,5 @@ pub use calendar::Calendar;
 pub use compile::{compile, compile_with};
 pub use compiled::*;
 pub use diff::diff;
+pub use policy::*;
 pub use schema::rulebook_schema;

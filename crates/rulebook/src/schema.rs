@@ -237,7 +237,7 @@ fn action() -> Value {
             "ttl": { "$ref": "#/definitions/duration" },
             "value": { "type": "string", "description": "The measure that is the value at stake." },
             "propensity": { "anyOf": [{ "type": "number", "minimum": 0, "maximum": 1 }, { "$ref": "#/definitions/share" }] },
-            "lever": { "type": "string" },
+            "lever": { "type": "number", "exclusiveMinimum": 0, "maximum": 1000 },
         }),
     )
 }

@@ -5,8 +5,8 @@ use cxwatch_event::{
     Catalogue, Field, FieldIx, FieldType, Interest, Micro, Millis, Privacy, TypeId, TypeInterest, TypeSpec,
 };
 use cxwatch_rulebook::{
-    Calendar, Cond, FeedIx, FeedSet, FieldRef, Guard, Kind, Level, Measure, MeasureRef, Per, Roles, Rule,
-    RuleIx, RuleUse, Rulebook, Severity, Span, Table,
+    Calendar, Cond, FeedIx, FeedSet, FieldRef, Guard, Kind, Level, Measure, MeasureRef, Per, Policy, Roles,
+    Rule, RuleIx, RuleUse, Rulebook, Severity, Span, Table, Treatment,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -292,6 +292,9 @@ pub fn compile(catalogue: Catalogue, drafts: &[Draft]) -> Rulebook {
         calendars: vec![opening_hours()],
         rules,
         actions: Vec::new(),
+        policy: Policy::default(),
+        profile: None,
+        desk_uses: Vec::new(),
         interest,
         by_type,
         by_detection,
@@ -321,6 +324,7 @@ fn rule(draft: &Draft, rank: u16, needs: FeedSet) -> Rule {
         summary: Vec::new(),
         actions: Vec::new(),
         cooldown_ms: None,
+        treatment: Treatment::default(),
         fingerprint: 0,
     }
 }

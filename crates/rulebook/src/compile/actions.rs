@@ -2,7 +2,7 @@
 
 use super::scope::Scope;
 use crate::yaml::{Entry, Map, Node, parse_decimal};
-use crate::{Action, Class};
+use crate::{Action, ActionField, Class, Cond, Factor};
 use compact_str::CompactString;
 use cxwatch_event::{MICRO, Micro, Millis};
 
@@ -31,8 +31,7 @@ fn one(scope: &Scope<'_>, entry: &Entry) -> Option<Action> {
     let word =
         |key: &'static str, words: &[&'static str]| map.get(key).and_then(|node| reader.one_of(node, words));
     let text = |key: &'static str| map.get(key).and_then(|node| reader.text(node)).map(CompactString::from);
-    let about = text("about");
-    drop(about);
+    text("about");
     let class = map.need("class").and_then(|node| reader.one_of(node, &CLASSES.map(|(name, _)| name)));
     let class = CLASSES.iter().find(|(name, _)| Some(*name) == class).map(|(_, class)| *class);
     let by = word("by", &["person", "machine"]).unwrap_or("person");
@@ -52,7 +51,8 @@ fn one(scope: &Scope<'_>, entry: &Entry) -> Option<Action> {
         Some(ms)
     });
     let propensity = map.get("propensity").map_or(Some(MICRO), |node| share(scope, node));
-    let (value, lever) = (text("value"), text("lever"));
+    let value = text("value").map(|name| Factor::Field(ActionField::Measure(name)));
+    let lever = map.get("lever").map_or(Some(MICRO), |node| weight(scope, node));
     if let Some(class) = class {
         needs_of_class(scope, entry, &map, class, by);
     }
@@ -67,9 +67,13 @@ fn one(scope: &Scope<'_>, entry: &Entry) -> Option<Action> {
         skills: skills?,
         hours,
         ttl_ms: ttl_ms.unwrap_or(TTL_MS),
-        value,
+        accept_within_ms: None,
+        when: Cond::True,
+        value: value.into_iter().collect(),
+        context: Vec::new(),
         propensity: propensity?,
-        lever,
+        lever: lever?,
+        exempt: false,
     })
 }
 
@@ -110,4 +114,13 @@ fn share(scope: &Scope<'_>, node: &Node) -> Option<Micro> {
         scope.reader.mismatch(node, "a probability from 0 to 1: `0.2` or `20%`");
     }
     share
+}
+
+/// A factor of the priority: a number above 0.
+fn weight(scope: &Scope<'_>, node: &Node) -> Option<Micro> {
+    let weight = node.scalar().and_then(parse_decimal).filter(|w| (1..=1_000 * MICRO).contains(w));
+    if weight.is_none() {
+        scope.reader.mismatch(node, "a factor above 0, at most 1000: `1.2`");
+    }
+    weight
 }

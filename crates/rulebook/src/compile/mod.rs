@@ -88,7 +88,7 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
     let actions = actions_node.map(|node| actions::read(&scope, node)).unwrap_or_default();
     // An action that is wrong is declared nevertheless: one mistake, one problem.
     scope.actions = top_entries(tree, "actions").iter().map(|e| (e.key.text.as_str().into(), None)).collect();
-    scope.actions.extend(actions.iter().map(|action| (action.id.clone(), action.value.clone())));
+    scope.actions.extend(actions.iter().map(|action| (action.id.clone(), action.measures().next().cloned())));
     top.done();
 
     let drafts: Vec<_> = (0..scope.heads.len()).map(|at| rule::read(&scope, at)).collect();
@@ -114,6 +114,9 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
         catalogue: Arc::new(catalogue),
         feeds,
         feed_of_type,
+        policy: crate::Policy::default(),
+        profile: None,
+        desk_uses: Vec::new(),
         rules: linked.rules,
         actions,
         interest: linked.interest,

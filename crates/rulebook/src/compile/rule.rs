@@ -8,7 +8,7 @@ use super::table::Values;
 use crate::yaml::{Body, Map, Node, Place};
 use crate::{
     Calendar, Cond, FieldRef, Guard, Kind, MeasureRef, Per, Roles, Rule, RuleIx, RuleUse, Severity, Span,
-    SummaryPart, Table,
+    SummaryPart, Table, Treatment,
 };
 use compact_str::CompactString;
 use cxwatch_event::{Micro, Millis};
@@ -305,6 +305,7 @@ pub(super) fn read<'s>(scope: &'s Scope<'s>, at: usize) -> Option<Draft> {
         summary: summary?,
         actions: Vec::new(),
         cooldown_ms,
+        treatment: Treatment::default(),
         fingerprint: 0,
     };
     Some(Draft { rule, uses: builder.uses, actions })
