@@ -12,7 +12,7 @@ use cxwatch_kafka::consumer::FeedConsumer;
 use cxwatch_kafka::ports::{KafkaJournal, KafkaRereader, KafkaSink, TopicNames};
 use cxwatch_rulebook::Rulebook;
 use cxwatch_runtime::desk::Publisher;
-use cxwatch_runtime::journal::Rules;
+use cxwatch_runtime::journal::{FeedTopic, Rules};
 use cxwatch_runtime::live::{Batch, Live};
 use cxwatch_runtime::ports::{Clock, EndOffsets, Ends, Fault, FeedPartition, Item, Ports, ReadFrom, Source};
 use cxwatch_runtime::ports::{SystemClock, Topic};
@@ -175,7 +175,7 @@ impl Topics {
         let parts: Parts<World> = Parts {
             sink: KafkaSink::new(&self.properties, name, names.clone(), &feeds, ANSWER_WITHIN)?,
             journal: KafkaJournal::new(&member, &names.journal, ANSWER_WITHIN)?,
-            reread: KafkaRereader::new(&member, &feeds, ANSWER_WITHIN)?,
+            reread: KafkaRereader::new(&member, ANSWER_WITHIN)?,
             source: FeedConsumer::subscribe(&member, &feeds, ANSWER_WITHIN)?,
             ends: NoEnds,
             clock: Afterwards(SystemClock::new()),
@@ -207,7 +207,16 @@ impl Topics {
     fn plan(&self, book: &Arc<Rulebook>, commit_ms: u64) -> Plan<Decider> {
         let engine = Settings::new(book.feeds.len());
         Plan {
-            rules: Rules { source: HEADLINE.to_owned(), hash: book.hash, settings: engine },
+            rules: Rules {
+                source: HEADLINE.to_owned(),
+                hash: book.hash,
+                settings: engine,
+                feeds: book
+                    .feeds
+                    .iter()
+                    .map(|feed| FeedTopic { feed: feed.to_string(), topic: feed.to_string() })
+                    .collect(),
+            },
             book: Arc::clone(book),
             compile: Box::new(|_| Err("there is no journal to restore from".to_owned())),
             decoders: Box::new(cloud_events),

@@ -16,11 +16,12 @@ use crate::world::rules::Scope;
 use crate::world::stream::{self, Logged, Manners};
 use crate::world::{END, TICK, World};
 use broker::{Broker, BrokerFaults};
+use compact_str::CompactString;
 use cxwatch_engine::{Effect, EventRef, Settings};
-use cxwatch_event::{Millis, RawRecord, Record};
+use cxwatch_event::{Millis, RawRecord, Record, TypeId};
 use cxwatch_rulebook::{FeedIx, Rulebook, Span, Table};
 use cxwatch_runtime::desk::Publisher;
-use cxwatch_runtime::journal::Rules;
+use cxwatch_runtime::journal::{FeedTopic, Rules};
 use cxwatch_runtime::live::{Batch, Live};
 use cxwatch_runtime::ports::{Answer, Fault, ReadFrom, Topic};
 use cxwatch_runtime::restore::Alarm;
@@ -106,6 +107,8 @@ pub struct Sim {
     /// What it was drawn with.
     pub options: Options,
     plans: Vec<Arc<Plan<SimDesk>>>,
+    /// The cluster's topics.
+    topics: Vec<String>,
     slots: RefCell<Vec<Slot>>,
     lives: RefCell<BTreeMap<u64, Life>>,
     incidents: Cell<u32>,
@@ -125,6 +128,23 @@ impl Sim {
     pub fn unique(&self) -> u64 {
         self.drawn.set(self.drawn.get() + 1);
         self.drawn.get()
+    }
+
+    /// The cluster's number of a topic.
+    pub fn feed_of(&self, topic: &str) -> usize {
+        self.topics.iter().position(|t| t == topic).expect("a topic of the cluster")
+    }
+
+    /// The cluster's numbers of a plan's feeds.
+    fn feeds_of(&self, plan: &Plan<SimDesk>) -> Vec<usize> {
+        plan.rules.feeds.iter().map(|feed| self.feed_of(&feed.topic)).collect()
+    }
+
+    /// Whether everything that is read under every rulebook has been.
+    fn is_read(&self) -> bool {
+        let plans = self.plans.iter().map(|plan| self.feeds_of(plan));
+        let always = plans.reduce(|some, others| some.into_iter().filter(|f| others.contains(f)).collect());
+        self.broker.borrow().is_done(&always.unwrap_or_default())
     }
 
     fn problem(&self, what: String) {
@@ -244,7 +264,8 @@ impl Sim {
         let plan = Arc::clone(draw.pick(&self.plans));
         drop(draw);
         self.lives.borrow_mut().insert(life, Life { alive: true, incident_in, deadly });
-        let host = Host { sim: Rc::clone(self), process, life };
+        let feeds = self.feeds_of(&plan).into();
+        let host = Host { sim: Rc::clone(self), process, life, feeds };
         let parts = Parts {
             source: SimSource::new(host.clone()),
             sink: SimSink::new(host.clone()),
@@ -341,6 +362,7 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
         draw: RefCell::new(draw),
         options,
         plans,
+        topics: worlds[0].book.feeds.iter().map(ToString::to_string).collect(),
         slots: RefCell::new((0..processes).map(|_| Slot::Down { until: 0 }).collect()),
         lives: RefCell::default(),
         incidents: Cell::new(options.incidents),
@@ -352,6 +374,9 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
     let ended = run_to_end(&sim);
     sim.slots.borrow_mut().clear();
     ended?;
+    if sim.plans.iter().any(|plan| plan.book.feeds != worlds[0].book.feeds) {
+        sim.count("feeds changed");
+    }
     let runs = (0..worlds.len()).map(|p| published(&sim, &archive, &worlds[p], p));
     let runs = runs.collect::<Result<Vec<Run>, String>>()?;
     Ok(Outcome { runs, worlds, tally: sim.tally.take() })
@@ -367,9 +392,7 @@ fn run_to_end(sim: &Rc<Sim>) -> Result<(), String> {
         if sim.options.bounded && round > 20 && sim.is_owned() && sim.slots.borrow().iter().all(is_through) {
             return Ok(());
         }
-        let over = !sim.options.bounded
-            && sim.broker.borrow().now > END + 20 * TICK
-            && sim.broker.borrow().is_done();
+        let over = !sim.options.bounded && sim.broker.borrow().now > END + 20 * TICK && sim.is_read();
         if over && sim.slots.borrow().iter().all(is_at_rest) {
             return Ok(());
         }
@@ -451,7 +474,8 @@ fn drawn_settings(world: &World, draw: &mut Draw, options: Options) -> Drawn {
     Drawn { settings, timing, bounds, ttl_ms, seed: draw.range(1, 1_000) as u64 }
 }
 
-/// The same rulebook after somebody has worked on it: a rule gone, others with other deadlines.
+/// The same rulebook after somebody has worked on it: a rule gone, others with other deadlines, often a feed gone with all
+/// that was built on it.
 fn other_rules(world: &World, draw: &mut Draw) -> Arc<Rulebook> {
     let mut drafts = world.drafts.clone();
     let is_named = |id: &str| {
@@ -469,7 +493,21 @@ fn other_rules(world: &World, draw: &mut Draw) -> Arc<Rulebook> {
             draft.within = Table::plain(Span::Ms(draw.range(1, 9) * TICK));
         }
     }
-    Arc::new(book::compile(book::catalogue(&world.feed_of_type), &drafts))
+    let mut types = world.feed_of_type.clone();
+    if world.book.feeds.len() > 1 && draw.chance(60) {
+        let gone = draw.pick(&world.book.feeds).clone();
+        types.retain(|(_, feed)| *feed != gone.as_str());
+        let mut ids: Vec<_> = Vec::new();
+        drafts.retain(|draft| {
+            let stays = draft.clauses.iter().all(|clause| match &clause.of {
+                book::Of::Type(name) => types.iter().any(|(kind, _)| kind == name),
+                book::Of::Rule(id, _) => ids.contains(id),
+            });
+            ids.extend(stays.then(|| draft.id.clone()));
+            stays
+        });
+    }
+    Arc::new(book::compile(book::catalogue(&types), &drafts))
 }
 
 /// The plan with the `which`-th of these rulebooks; a rulebook's source is its number.
@@ -480,14 +518,25 @@ fn plan(
     drawn: &Drawn,
     archive: &Archive,
 ) -> Plan<SimDesk> {
-    let feeds = worlds[0].log.len();
+    let world = &worlds[0].book;
+    let of_feed = |name: &CompactString| usize::from(world.feed_named(name).expect("a feed of the world").0);
+    let feeds: Vec<usize> = books[which].feeds.iter().map(of_feed).collect();
+    let mut settings = drawn.settings.clone();
+    settings.feeds = feeds.iter().map(|feed| drawn.settings.feeds[*feed]).collect();
+    let mut timing = drawn.timing.clone();
+    timing.expect = feeds.iter().map(|feed| drawn.timing.expect[*feed].clone()).collect();
     let logs: Arc<Vec<Vec<Vec<Logged>>>> = Arc::new(worlds.iter().map(|w| w.log.clone()).collect());
     let (archive, ttl_ms) = (Arc::clone(archive), drawn.ttl_ms);
     Plan {
         rules: Rules {
             source: which.to_string(),
             hash: [which as u8 + 1; 16],
-            settings: drawn.settings.clone(),
+            settings,
+            feeds: books[which]
+                .feeds
+                .iter()
+                .map(|f| FeedTopic { feed: f.to_string(), topic: f.to_string() })
+                .collect(),
         },
         compile: Box::new({
             let books = books.to_vec();
@@ -496,10 +545,13 @@ fn plan(
                 Ok(Arc::clone(&books[which]))
             }
         }),
-        decoders: Box::new(move |book| (0..feeds).map(|feed| decode(&logs, book, feed)).collect()),
+        decoders: Box::new({
+            let world = Arc::clone(world);
+            move |book| book.feeds.iter().map(|feed| decode(&logs, &world, book, feed)).collect()
+        }),
         desk: Box::new(move |_, _| SimDesk::new(Arc::clone(&archive), ttl_ms)),
         start: Some(Start { read_from: ReadFrom::Earliest, act_from: 0 }),
-        timing: drawn.timing.clone(),
+        timing,
         bounds: drawn.bounds.clone(),
         seed: drawn.seed,
         book: Arc::clone(&books[which]),
@@ -507,14 +559,21 @@ fn plan(
     }
 }
 
-fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, book: &Rulebook, feed: usize) -> Decode {
+fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, world: &Rulebook, book: &Rulebook, feed: &str) -> Decode {
     let logs = Arc::clone(logs);
-    let named: Vec<bool> = book.by_type.iter().map(|uses| !uses.is_empty()).collect();
+    let feed = usize::from(world.feed_named(feed).expect("a feed of the world").0);
+    // By the world's number of a type: the rulebook's, if a rule names it.
+    let number = |name: &CompactString| book.catalogue.id(name).filter(|id| !book.uses(*id).is_empty());
+    let kinds: Vec<Option<TypeId>> = world.catalogue.types().map(|(_, t)| number(&t.name)).collect();
     Arc::new(move |raw: &RawRecord<'_>, _: i64, out: &mut Record| {
         let value = raw.value.unwrap_or_default();
         let number = |at: usize| u32::from_le_bytes(value[at..at + 4].try_into().expect("4 bytes")) as usize;
         out.clone_from(&logs[number(0)][feed][number(4)].record);
-        out.events.retain(|event| named[usize::from(event.kind.0)]);
+        out.events.retain_mut(|event| {
+            let kind = kinds[usize::from(event.kind.0)];
+            event.kind = kind.unwrap_or(event.kind);
+            kind.is_some()
+        });
         Ok(())
     })
 }
@@ -540,7 +599,8 @@ fn published(sim: &Sim, archive: &Archive, world: &World, partition: usize) -> R
             let offset: i64 = header("cxwatch_offset").parse().expect("an offset");
             let sub: usize = header("cxwatch_sub").parse().expect("a sub-index");
             let index = places[usize::from(feed.0)][&offset];
-            if !refused.insert((feed, index, sub)) {
+            // A feed that left and came back may be read again from where its buffer was.
+            if !refused.insert((feed, index, sub)) && !sim.options.rulebooks {
                 return Err(format!("task {partition}: dead letter twice: {feed:?} {index} {sub}"));
             }
             let time = world.log[usize::from(feed.0)][index].record.times[sub];
@@ -557,7 +617,10 @@ fn published(sim: &Sim, archive: &Archive, world: &World, partition: usize) -> R
         if late {
             sim.count("too late to act");
         }
-        at_places(&mut effect, &places);
+        // Under other rulebooks feeds have other numbers, and nothing to be compared with.
+        if !sim.options.rulebooks {
+            at_places(&mut effect, &places);
+        }
         run.effects.push(effect);
     }
     run.refused.sort();

@@ -98,15 +98,32 @@ fn input_that_ends_is_gone_through() {
 /// Every restart may bring another rulebook: what was restored is what was committed, and every decision is published once.
 #[test]
 fn rulebooks_may_change_at_every_start() {
-    let mut restored = 0;
+    let (mut restored, mut feeds_changed) = (0, 0);
     for seed in seeds(CHANGES) {
         let options = Options { rulebooks: true, ..Options::wild() };
         match simulate(seed, options, &|_| {}) {
-            Ok(outcome) => restored += outcome.tally.get("restored").copied().unwrap_or_default(),
+            Ok(outcome) => {
+                let times = |what| outcome.tally.get(what).copied().unwrap_or_default();
+                restored += times("restored");
+                feeds_changed += times("feeds changed");
+            }
             Err(why) => panic!("CXWATCH_SEED={seed}: {why}"),
         }
     }
-    assert!(restored > 100 || std::env::var("CXWATCH_SEED").is_ok(), "{restored}");
+    let enough = restored > 100 && feeds_changed > 50;
+    assert!(enough || std::env::var("CXWATCH_SEED").is_ok(), "{restored} {feeds_changed}");
+}
+
+/// A restore decides nothing again: not even where a feed joined.
+#[test]
+fn a_feed_that_joined_is_never_joined_again() {
+    let options = Options { rulebooks: true, ..Options::wild() };
+    let wrong = |plan: &mut Plan<SimDesk>| plan.faults.wrong = Some(Wrong::JoinedAgain);
+    let sees =
+        |seed| simulate(seed, options, &wrong).err().filter(|_| simulate(seed, options, &|_| {}).is_ok());
+    let found = (1..=WRONG).find_map(|seed| sees(seed).map(|why| (seed, why)));
+    let (seed, why) = found.unwrap_or_else(|| panic!("not caught by {WRONG} seeds"));
+    println!("joined again: caught by seed {seed}: {}", why.lines().next().unwrap_or_default());
 }
 
 /// Builds an error in; whether the simulation sees it.

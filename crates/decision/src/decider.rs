@@ -349,7 +349,7 @@ impl Decider {
         instant: Millis,
     ) {
         let rule = &book.rule(ended.rule).id;
-        let is = |l: &Live| l.rule == *rule && l.key == ended.key && l.about == ended.about;
+        let is = |l: &Live| l.rule == *rule && l.key == ended.key && is_same(&l.about, &ended.about);
         let Some(at) = state.actions.iter().position(is) else { return };
         let live = &mut state.actions[at];
         *live.stands(ended.level) = false;
@@ -384,6 +384,11 @@ impl Decider {
         bytes[25..].copy_from_slice(&revision.to_le_bytes());
         self.head.digest = xxhash_rust::xxh3::xxh3_64(&bytes);
     }
+}
+
+/// Whether two references are to one event. Feeds and types are numbers of a rulebook, which may have changed since.
+fn is_same(one: &EventRef, other: &EventRef) -> bool {
+    (&one.source, &one.id, one.sub) == (&other.source, &other.id, other.sub)
 }
 
 impl Desk for Decider {

@@ -282,12 +282,13 @@ impl<'b> Messages<'b> {
 
     fn evidence(&self, partition: i32, e: &EventRef) -> Evidence {
         Evidence {
-            feed: self.book.feeds[usize::from(e.feed)].to_string(),
+            feed: self.book.feeds.get(usize::from(e.feed)).map_or_else(gone, ToString::to_string),
             partition,
             offset: e.offset,
             sub: e.sub,
             event_id: e.id.to_string(),
             kind: match e.type_id() {
+                Some(kind) if kind.0 == EventRef::KIND_GONE => gone(),
                 Some(kind) => self.book.catalogue.spec(kind).name.to_string(),
                 None => e.source.to_string(),
             },
@@ -317,6 +318,11 @@ fn level(level: cxwatch_rulebook::Level) -> Level {
         cxwatch_rulebook::Level::Breach => Level::Breach,
         cxwatch_rulebook::Level::Warning => Level::Warning,
     }
+}
+
+/// The name of a feed or type that the rulebook had when the event came in, and has no more.
+fn gone() -> String {
+    "gone".to_owned()
 }
 
 fn key(e: &EventRef) -> EventKey {

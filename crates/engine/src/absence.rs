@@ -11,7 +11,7 @@ mod memory;
 pub(crate) use episode::Episode;
 pub(crate) use memory::{Entry, Fired};
 
-use crate::change::Moved;
+use crate::change::{Moved, Renumbered};
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Roles, Rule, Rulebook};
 use episode::step;
@@ -70,6 +70,15 @@ impl Absence {
         if let Some(past) = &mut self.past {
             past.move_measures(moved);
         }
+    }
+
+    /// Feeds and types have other numbers now.
+    pub(crate) fn renumber(&mut self, numbers: &Renumbered) {
+        self.episodes.iter_mut().for_each(|e| e.renumber(numbers));
+        if let Some(past) = &mut self.past {
+            past.renumber(numbers);
+        }
+        self.idle.iter_mut().for_each(|idle| idle.pos.renumber(numbers));
     }
 
     /// Whether it holds anything that time alone will let it forget.

@@ -3,8 +3,9 @@
 use crate::buffer::Buffer;
 use crate::customers::{Customer, State};
 use crate::due::Pending;
+use crate::task::{Feed, NEVER};
 use crate::wheel::Wheel;
-use crate::{BufferedRef, Desk, Measures, Settings, Task};
+use crate::{BufferedRef, Desk, EventRef, FeedSettings, Measures, Settings, Task};
 use compact_str::CompactString;
 use cxwatch_rulebook::{Rule, RuleIx, Rulebook};
 use std::sync::Arc;
@@ -47,13 +48,11 @@ impl<D: Desk> Task<D> {
     /// by their ids. The reorder buffer is emptied: what was in it is returned, to be decoded for the new rules and put
     /// back with [`Task::restore_buffered`]. A snapshot that is being written is given up.
     ///
-    /// Refused where the feeds differ, or where a type's number does: state and offsets are kept by these.
-    pub fn change_rulebook(
-        &mut self,
-        book: Arc<Rulebook>,
-        settings: Settings,
-    ) -> Result<Vec<BufferedRef>, String> {
-        same_ground(&self.book, &book)?;
+    /// Feeds and types are the same by their names. A feed that stays keeps its position and watermark; one that is gone
+    /// takes its buffered events with it; a new one is to be read from [`Task::start_at`], and counts as seen to just
+    /// before the instant less its `max_delay`: what happened before it joined is not waited for.
+    pub fn change_rulebook(&mut self, book: Arc<Rulebook>, settings: Settings) -> Vec<BufferedRef> {
+        assert_eq!(book.feeds.len(), settings.feeds.len(), "settings name the rulebook's feeds");
         let old = std::mem::replace(&mut self.book, book);
         let book = Arc::clone(&self.book);
         let fates: Vec<Fate> = old.rules.iter().map(|rule| fate(rule, &book)).collect();
@@ -69,42 +68,81 @@ impl<D: Desk> Task<D> {
         self.wheel = Wheel::new();
         self.pending = Pending::new(&book);
         self.open_episodes = 0;
-        let buffered = self.buffered_refs();
+        let numbers = Renumbered::between(&old, &book);
+        let mut buffered = self.buffered_refs();
         self.buffer = Buffer::default();
+        buffered.iter_mut().for_each(|reference| reference.feed = numbers.feed(reference.feed));
+        buffered.retain(|reference| reference.feed != EventRef::FEED_GONE);
+        self.move_feeds(&old);
         for mut customer in self.customers.take_all() {
             for rule in &gone {
                 let id = customer.id.clone();
                 self.desk.rule_removed(&id, &mut customer.desk, rule, self.instant);
             }
             move_slots(&mut customer, &fates);
+            if !numbers.is_none() {
+                renumber(&mut customer, &numbers);
+            }
             self.insert_restored(customer);
         }
         // The end of a step for the desk: what was proposed by removed rules is taken back now, not at the next event.
         self.desk.settled();
-        Ok(buffered)
+        buffered
+    }
+
+    fn move_feeds(&mut self, old: &Rulebook) {
+        let before: Vec<Option<usize>> =
+            self.book.feeds.iter().map(|feed| old.feeds.iter().position(|f| f == feed)).collect();
+        let joins = |settings: &FeedSettings| Feed {
+            watermark: (self.instant - settings.max_delay_ms - 1).max(NEVER),
+            position: 0,
+            blind: None,
+            lag_proof_at: None,
+        };
+        let feeds = before.iter().zip(&self.settings.feeds);
+        self.feeds =
+            feeds.map(|(at, settings)| at.map_or_else(|| joins(settings), |at| self.feeds[at])).collect();
+        self.dead_digests = before.iter().map(|at| at.map_or(0, |at| self.dead_digests[at])).collect();
     }
 }
 
-fn same_ground(old: &Rulebook, new: &Rulebook) -> Result<(), String> {
-    if old.feeds != new.feeds {
-        return Err(format!(
-            "the feeds are no longer the same ({} before, {} now); a task's state and offsets are kept by feed: begin \
-             anew with `cxwatch reset --forget`, or under another group",
-            old.feeds.join(", "),
-            new.feeds.join(", ")
-        ));
-    }
-    for (id, spec) in old.catalogue.types() {
-        let same = usize::from(id.0) < new.catalogue.len() && new.catalogue.spec(id).name == spec.name;
-        if !same {
-            return Err(format!(
-                "the event type {} is gone or no longer stands where it stood; state names types by their place: keep \
-                 the rulebook's own types in their order and add new ones behind them",
-                spec.name
-            ));
+/// Old numbers of feeds and types in a new rulebook, by their names.
+pub(crate) struct Renumbered {
+    feeds: Vec<Option<u8>>,
+    kinds: Vec<Option<u16>>,
+}
+
+impl Renumbered {
+    fn between(old: &Rulebook, new: &Rulebook) -> Self {
+        Renumbered {
+            feeds: old.feeds.iter().map(|feed| new.feed_named(feed).map(|ix| ix.0)).collect(),
+            kinds: old.catalogue.types().map(|(_, t)| new.catalogue.id(&t.name).map(|id| id.0)).collect(),
         }
     }
-    Ok(())
+
+    /// Whether every number stays what it is.
+    fn is_none(&self) -> bool {
+        self.feeds.iter().zip(0..).all(|(to, from)| *to == Some(from))
+            && self.kinds.iter().zip(0..).all(|(to, from)| *to == Some(from))
+    }
+
+    pub(crate) fn feed(&self, old: u8) -> u8 {
+        self.feeds.get(usize::from(old)).copied().flatten().unwrap_or(EventRef::FEED_GONE)
+    }
+
+    pub(crate) fn kind(&self, old: u16) -> u16 {
+        self.kinds.get(usize::from(old)).copied().flatten().unwrap_or(EventRef::KIND_GONE)
+    }
+}
+
+fn renumber<S>(customer: &mut Customer<S>, numbers: &Renumbered) {
+    for slot in &mut customer.slots {
+        slot.guards.renumber(numbers);
+        match &mut slot.state {
+            State::Absence(absence) => absence.renumber(numbers),
+            State::Window(window) => window.renumber(numbers),
+        }
+    }
 }
 
 fn fate(rule: &Rule, book: &Rulebook) -> Fate {

@@ -1,5 +1,6 @@
 //! What comes out of the engine: detections and what becomes of them.
 
+use crate::change::Renumbered;
 use compact_str::CompactString;
 use cxwatch_event::{Micro, Millis, Reason, TypeId};
 use cxwatch_rulebook::{FeedIx, Level, RuleIx};
@@ -32,6 +33,18 @@ pub struct EventRef {
 }
 
 impl EventRef {
+    /// The feed of an event whose feed the rulebook no longer has.
+    pub const FEED_GONE: u8 = u8::MAX;
+
+    /// The type of an event whose type the rulebook no longer has.
+    pub const KIND_GONE: u16 = u16::MAX;
+
+    /// Names feed and type by the numbers of another rulebook.
+    pub(crate) fn renumber(&mut self, numbers: &Renumbered) {
+        self.feed = numbers.feed(self.feed);
+        self.kind = self.kind.map(|kind| numbers.kind(kind));
+    }
+
     /// The type's number, for an event.
     pub fn type_id(&self) -> Option<TypeId> {
         self.kind.map(TypeId)

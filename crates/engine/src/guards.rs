@@ -1,5 +1,6 @@
 //! Guards: conditions on the past that block a start or a firing.
 
+use crate::change::Renumbered;
 use crate::place::Pos;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
@@ -30,6 +31,12 @@ struct Sighting {
 impl Guards {
     pub(crate) fn is_empty(&self) -> bool {
         self.seen.is_none()
+    }
+
+    /// Feeds have other numbers now.
+    pub(crate) fn renumber(&mut self, numbers: &Renumbered) {
+        let times = self.seen.iter_mut().flat_map(|seen| seen.iter_mut()).flat_map(|s| &mut s.times);
+        times.for_each(|(pos, _)| pos.renumber(numbers));
     }
 
     /// Takes what an event is to the `while` guards (before its own start is judged) or to the others (after).

@@ -1,6 +1,7 @@
 //! Where an event stands in the naive order: all events sorted by time.
 
 use crate::EventRef;
+use crate::change::Renumbered;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::RuleIx;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,13 @@ impl Pos {
     /// Of a detection that the event at this position completed.
     pub(crate) fn completed(self, rule: RuleIx) -> Self {
         Pos { chain: rule.0 + 1, ..self }
+    }
+
+    /// Names the feed by its number in another rulebook.
+    pub(crate) fn renumber(&mut self, numbers: &Renumbered) {
+        if self.class == 0 {
+            self.major = self.major.try_into().map_or(self.major, |feed| numbers.feed(feed).into());
+        }
     }
 
     /// Of a detection at a deadline.

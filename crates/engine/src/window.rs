@@ -4,7 +4,7 @@
 //! task judges guards and `when`, and tells with [`Window::complete`] that the completion stands.
 
 use crate::absence::Ctx;
-use crate::change::Moved;
+use crate::change::{Moved, Renumbered};
 use crate::place::Pos;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
@@ -110,6 +110,25 @@ impl Window {
             }
         }
         self.held.iter_mut().for_each(|completion| moved.apply(&mut completion.measures));
+    }
+
+    /// Feeds and types have other numbers now.
+    pub(crate) fn renumber(&mut self, numbers: &Renumbered) {
+        for (_, state) in &mut self.keys {
+            for item in &mut state.items {
+                item.pos.renumber(numbers);
+                item.event.renumber(numbers);
+            }
+            state.reset.iter_mut().for_each(|reset| reset.renumber(numbers));
+            let contributions = state.debt.iter_mut().flat_map(|debt| &mut debt.contributions);
+            contributions.for_each(|(_, event, _)| event.renumber(numbers));
+        }
+        for held in &mut self.held {
+            held.pos.renumber(numbers);
+            held.about.renumber(numbers);
+            held.evidence.iter_mut().for_each(|event| event.renumber(numbers));
+        }
+        self.fired.iter_mut().for_each(|fired| fired.about.renumber(numbers));
     }
 
     /// Takes an event; the completions it makes possible, by key.

@@ -193,40 +193,36 @@ impl JournalStore for KafkaJournal {
 pub struct KafkaRereader {
     properties: Properties,
     admin: Admin,
-    feeds: Vec<String>,
     timeout: Duration,
 }
 
 impl KafkaRereader {
-    /// `properties` are those of the group's consumers, `feeds` the feeds' topics in the order of their numbers.
-    pub fn new(properties: &Properties, feeds: &[String], timeout: Duration) -> Result<Self, Fault> {
+    /// `properties` are those of the group's consumers.
+    pub fn new(properties: &Properties, timeout: Duration) -> Result<Self, Fault> {
         let admin = Admin::new(properties, timeout)?;
         // A reader is no member, and must not take a static member's place.
         let mut properties = properties.clone();
         properties.remove("group.instance.id");
-        Ok(Self { properties, admin, feeds: feeds.to_vec(), timeout })
+        Ok(Self { properties, admin, timeout })
     }
 }
 
 impl Rereader for KafkaRereader {
     type Reader = KafkaFeedReader;
 
-    fn offsets(&mut self, partition: i32, from: ReadFrom) -> Result<Vec<i64>, Fault> {
+    fn offset(&mut self, topic: &str, partition: i32, from: ReadFrom) -> Result<i64, Fault> {
         let of = match from {
             ReadFrom::Earliest => OffsetOf::Start,
             ReadFrom::Latest => OffsetOf::StableEnd,
             ReadFrom::Time(time) => OffsetOf::Time(time),
         };
-        self.feeds.iter().map(|feed| self.admin.offset(feed, partition, of)).collect()
+        self.admin.offset(topic, partition, of)
     }
 
-    fn open(&mut self, partition: i32, from: &[i64]) -> Result<KafkaFeedReader, Fault> {
-        let from: Vec<_> = from
-            .iter()
-            .enumerate()
-            .map(|(feed, offset)| (FeedPartition { feed, partition }, *offset))
-            .collect();
-        FeedConsumer::assign(&self.properties, &self.feeds, &from, self.timeout).map(KafkaFeedReader)
+    fn open(&mut self, partition: i32, from: &[(&str, i64)]) -> Result<KafkaFeedReader, Fault> {
+        let topics: Vec<String> = from.iter().map(|(topic, _)| (*topic).to_owned()).collect();
+        let offsets: Vec<Option<i64>> = from.iter().map(|(_, offset)| Some(*offset)).collect();
+        KafkaFeedReader::open(&self.properties, &topics, partition, &offsets, self.timeout)
     }
 }
 

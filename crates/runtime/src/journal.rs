@@ -9,7 +9,7 @@ use cxwatch_event::Millis;
 use serde::{Deserialize, Serialize};
 
 /// The version of the format, and the first byte of every record.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// What of an entry goes into one record at most, in bytes; with what LZ4 may add to it a record stays below 60 KB.
 pub const PART_BYTES_MAX: usize = 57_000;
@@ -26,6 +26,17 @@ pub struct Rules {
     pub hash: [u8; 16],
     /// Time settings and limits.
     pub settings: Settings,
+    /// By feed: its name, and the topic that it is read from. Everything that goes by feed is in this order.
+    pub feeds: Vec<FeedTopic>,
+}
+
+/// A feed and where it is read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedTopic {
+    /// The feed's name.
+    pub feed: String,
+    /// The topic's.
+    pub topic: String,
 }
 
 /// What only the first commit knows.
@@ -62,6 +73,8 @@ pub struct CommitRecord {
     pub first: Option<First>,
     /// In the first, and where they have changed: in force from the commit before, its instant and read positions.
     pub rules: Option<Rules>,
+    /// With them: the feeds that those before did not have, by their numbers, and where reading of each began.
+    pub joined: Vec<(u8, i64)>,
 }
 
 /// The head of a snapshot: everything but the customers.

@@ -110,7 +110,7 @@ pub struct Live<D: Publisher> {
     act_from: Millis,
     first: Option<First>,
     /// The next commit must say which rules are in force from the one before.
-    rules_due: bool,
+    rules_due: Option<Changed>,
     /// The read positions at the last seal.
     sealed_positions: Vec<i64>,
     sealed: Option<Batch>,
@@ -129,7 +129,15 @@ pub(crate) struct Origin<D: Publisher> {
     /// A number that no other life of the task has.
     pub(crate) owner: u64,
     pub(crate) act_from: Millis,
-    pub(crate) rules_changed: bool,
+    /// The rules are others than those of the last commit.
+    pub(crate) changed: Option<Changed>,
+}
+
+/// Other rules hold from the last commit on.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    /// Feeds that joined, and where.
+    pub(crate) joined: Vec<(u8, i64)>,
 }
 
 impl<D: Publisher> Live<D> {
@@ -148,7 +156,7 @@ impl<D: Publisher> Live<D> {
             owner: origin.owner.to_le_bytes(),
             act_from: origin.act_from,
             first: fresh.then(|| First { positions: positions.clone(), act_from: origin.act_from }),
-            rules_due: fresh || origin.rules_changed,
+            rules_due: fresh.then(Changed::default).or(origin.changed),
             sealed_positions: positions,
             sealed: None,
             snapshots: Snapshots::default(),
@@ -415,7 +423,7 @@ impl<D: Publisher> Live<D> {
     /// Whether there is something to commit. A task that only let time pass has nothing: time will pass again.
     pub fn is_dirty(&self) -> bool {
         self.first.is_some()
-            || self.rules_due
+            || self.rules_due.is_some()
             || !self.dead.is_empty()
             || self.task.desk().has_decisions()
             || self.task.is_in_snapshot()
@@ -441,7 +449,7 @@ impl<D: Publisher> Live<D> {
     /// Whether everything it has done is committed, so that it may go on later where it stands, if nobody else has gone
     /// on meanwhile.
     pub(crate) fn is_settled(&self) -> bool {
-        let nothing_due = self.first.is_none() && !self.rules_due && self.sealed.is_none();
+        let nothing_due = self.first.is_none() && self.rules_due.is_none() && self.sealed.is_none();
         let nothing_new = self.dead.is_empty() && !self.task.desk().has_decisions();
         self.seq > 0 && nothing_due && nothing_new && self.positions() == self.sealed_positions
     }
@@ -479,7 +487,8 @@ impl<D: Publisher> Live<D> {
         let mut verdicts = self.task.take_verdicts();
         let mut expired = self.task.desk_mut().take_expired();
         self.spoil(&mut verdicts, &mut expired);
-        let rules = std::mem::take(&mut self.rules_due).then(|| self.plan.rules.clone());
+        let changed = self.rules_due.take();
+        let rules = changed.is_some().then(|| self.plan.rules.clone());
         CommitRecord {
             seq: self.seq,
             engine: ENGINE_VERSION,
@@ -492,6 +501,7 @@ impl<D: Publisher> Live<D> {
             expired,
             first: self.first.take(),
             rules,
+            joined: changed.unwrap_or_default().joined,
         }
     }
 

@@ -266,11 +266,12 @@ pub trait Rereader {
     /// A reader of one task's feeds.
     type Reader: FeedReader;
 
-    /// Where to begin, by feed.
-    fn offsets(&mut self, partition: i32, from: ReadFrom) -> Result<Vec<i64>, Fault>;
+    /// Where to begin to read a topic.
+    fn offset(&mut self, topic: &str, partition: i32, from: ReadFrom) -> Result<i64, Fault>;
 
-    /// Opens a reader at these offsets, one per feed. Where one is no longer there the reader says [`Answer::Exit`].
-    fn open(&mut self, partition: i32, from: &[i64]) -> Result<Self::Reader, Fault>;
+    /// Opens a reader of these topics from these offsets; it numbers feeds in this order. The journal may name others
+    /// than the ones that are read now. Where an offset is no longer there the reader says [`Answer::Exit`].
+    fn open(&mut self, partition: i32, from: &[(&str, i64)]) -> Result<Self::Reader, Fault>;
 }
 
 /// Reads the feeds of one task.

@@ -2,15 +2,15 @@
 
 use crate::ahead::{Ahead, gone};
 use crate::desk::{Publisher, Wall};
-use crate::journal::{CommitRecord, ENGINE_VERSION, Rules, SnapshotHead};
-use crate::live::{Live, Origin, digest, feed_ix};
-use crate::ports::{Answer, CommittedOffset, Fault, FeedReader, Rereader};
+use crate::journal::{CommitRecord, ENGINE_VERSION, FeedTopic, Rules, SnapshotHead};
+use crate::live::{Changed, Live, Origin, digest, feed_ix};
+use crate::ports::{Answer, CommittedOffset, Fault, FeedReader, ReadFrom, Rereader};
 use crate::replay::{Replayed, Stretch, replay};
 use crate::settings::{Decode, Plan, Start};
 use crate::tail::Tail;
-use cxwatch_engine::{BufferedRef, Task};
+use cxwatch_engine::{BufferedRef, NEVER, Task};
 use cxwatch_event::Millis;
-use cxwatch_rulebook::Rulebook;
+use cxwatch_rulebook::{FeedIx, Rulebook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -105,14 +105,15 @@ pub(crate) fn restore<D: Publisher, R: Rereader>(
     life: Life,
     alive: &mut dyn FnMut() -> Result<bool, Fault>,
 ) -> Result<Option<Restored<D>>, Fault> {
-    let offsets = offsets_say(partition, committed)?;
-    let Some(last) = tail.last().cloned() else {
-        if offsets.is_some() || tail.snapshot.is_some() {
+    let (Some(last), Some(rules)) = (tail.last().cloned(), tail.rules()) else {
+        if offsets_say(partition, committed)?.is_some() || tail.snapshot.is_some() {
             return Err(tampered(partition, "the group has offsets, but the journal has no commit"));
         }
         return begin(plan, partition, reread, life).map(Some);
     };
-    let Some(offsets) = offsets else {
+    // A feed that joins now has no offsets, or old ones from when it was read before.
+    let (kept, joining) = kept_feeds(plan, &rules.feeds, committed)?;
+    let Some(offsets) = offsets_say(partition, &kept)? else {
         return Err(tampered(partition, "the journal has commits, but the group has no offsets"));
     };
     let mut alarms = Vec::new();
@@ -133,9 +134,12 @@ pub(crate) fn restore<D: Publisher, R: Rereader>(
             Alarm::EngineChanged { version: last.engine }
         });
     }
-    let rules_changed = past.rules.hash != plan.rules.hash || past.rules.settings != plan.rules.settings;
-    if rules_changed {
-        past.change(plan, reread, plan.rules.clone(), Arc::clone(&plan.book))?;
+    let mut changed = None;
+    let same = |a: &Rules, b: &Rules| a.hash == b.hash && a.settings == b.settings && a.feeds == b.feeds;
+    if !same(&past.rules, &plan.rules) {
+        let joined = joins(plan, &plan.rules, partition, past.task.instant(), &joining, reread)?;
+        past.change(plan, reread, plan.rules.clone(), Arc::clone(&plan.book), &joined)?;
+        changed = Some(Changed { joined });
     }
     past.task.end_replay();
     past.task.desk_mut().take_expired();
@@ -145,10 +149,65 @@ pub(crate) fn restore<D: Publisher, R: Rereader>(
         seq: last.seq,
         owner: life.owner,
         act_from: past.act_from,
-        rules_changed,
+        changed,
     };
     let live = Live::new(Arc::clone(plan), partition, origin, life.began);
     Ok(Some(Restored { live, alarms, commits, customers }))
+}
+
+/// A feed that is not read yet: its number, and what the group remembers of it.
+type Joining = (u8, Option<i64>);
+
+/// Of the plan's feeds: what the group remembers of those that were read before, and those that were not.
+fn kept_feeds<D: Publisher>(
+    plan: &Plan<D>,
+    before: &[FeedTopic],
+    committed: &[Option<CommittedOffset>],
+) -> Result<(Vec<Option<CommittedOffset>>, Vec<Joining>), Fault> {
+    let (mut kept, mut joining) = (Vec::new(), Vec::new());
+    for ((number, now), committed) in (0..).zip(&plan.rules.feeds).zip(committed) {
+        match before.iter().find(|feed| feed.feed == now.feed) {
+            Some(old) if old.topic == now.topic => kept.push(committed.clone()),
+            Some(old) => {
+                let message = format!(
+                    "the feed {} was read from the topic {} and is now to be read from {}; its state rests on offsets of \
+                     the first: put the setting back, or give the feed of the new topic another name",
+                    now.feed, old.topic, now.topic
+                );
+                return Err(Fault::new(Answer::Exit, "restore", "TopicChanged", message));
+            }
+            None => {
+                let ours = committed.as_ref().filter(|c| seq_of(&c.metadata).is_some());
+                joining.push((number, ours.map(|c| c.offset)));
+            }
+        }
+    }
+    Ok((kept, joining))
+}
+
+/// Where feeds join: at the first record that the producer or the broker gave a time at or after the instant less the
+/// feed's `max_delay`; what happened later cannot have come in earlier. One that comes back goes on no earlier than
+/// where the group left it.
+fn joins<D: Publisher, R: Rereader>(
+    plan: &Plan<D>,
+    rules: &Rules,
+    partition: i32,
+    instant: Millis,
+    joining: &[Joining],
+    reread: &mut R,
+) -> Result<Vec<(u8, i64)>, Fault> {
+    let mut joined = Vec::with_capacity(joining.len());
+    for &(feed, left_at) in joining {
+        let at = usize::from(feed);
+        let from = match plan.start {
+            // Nothing has been processed: as if it had been there from the start.
+            Some(start) if instant <= NEVER => start.read_from,
+            _ => ReadFrom::Time((instant - rules.settings.feeds[at].max_delay_ms).max(0)),
+        };
+        let offset = reread.offset(&rules.feeds[at].topic, partition, from)?;
+        joined.push((feed, offset.max(left_at.unwrap_or(offset))));
+    }
+    Ok(joined)
 }
 
 /// A task without a past.
@@ -165,7 +224,9 @@ fn begin<D: Publisher, R: Rereader>(
         );
         return Err(Fault::new(Answer::Exit, "restore", "NoStart", message));
     };
-    let positions = reread.offsets(partition, read_from)?;
+    let topics = plan.rules.feeds.iter();
+    let positions = topics.map(|feed| reread.offset(&feed.topic, partition, read_from));
+    let positions = positions.collect::<Result<Vec<i64>, Fault>>()?;
     let settings = plan.rules.settings.clone();
     let desk = (plan.desk)(act_from, &settings);
     let mut task = Task::new(Arc::clone(&plan.book), settings, desk, plan.seed);
@@ -173,7 +234,7 @@ fn begin<D: Publisher, R: Rereader>(
         task.start_at(feed_ix(feed), *position);
     }
     let decoders = (plan.decoders)(&plan.book);
-    let origin = Origin { task, decoders, seq: 0, owner: life.owner, act_from, rules_changed: false };
+    let origin = Origin { task, decoders, seq: 0, owner: life.owner, act_from, changed: None };
     let live = Live::new(Arc::clone(plan), partition, origin, life.began);
     Ok(Restored { live, alarms: Vec::new(), commits: 0, customers: 0 })
 }
@@ -279,7 +340,13 @@ impl<D: Publisher> Past<D> {
     ) -> Result<(), Fault> {
         let Some(rules) = commit.rules.clone() else { return Ok(()) };
         let (book, _) = in_force(plan, self.partition, &rules)?;
-        self.change(plan, reread, rules, book)
+        #[cfg(feature = "faults")]
+        if plan.is_wrong(crate::Wrong::JoinedAgain) {
+            let joining: Vec<Joining> = commit.joined.iter().map(|(feed, _)| (*feed, None)).collect();
+            let joined = joins(plan, &rules, self.partition, self.task.instant(), &joining, reread)?;
+            return self.change(plan, reread, rules, book, &joined);
+        }
+        self.change(plan, reread, rules, book, &commit.joined)
     }
 
     fn open<R: Rereader>(&self, reread: &mut R) -> Result<(R::Reader, Vec<i64>), Fault> {
@@ -288,7 +355,9 @@ impl<D: Publisher> Past<D> {
             let from = &mut from[usize::from(reference.feed)];
             *from = reference.offset.min(*from);
         }
-        let reader = reread.open(self.partition, &from)?;
+        let topics = self.rules.feeds.iter().map(|feed| feed.topic.as_str());
+        let topics: Vec<(&str, i64)> = topics.zip(from.iter().copied()).collect();
+        let reader = reread.open(self.partition, &topics)?;
         Ok((reader, from))
     }
 
@@ -322,12 +391,13 @@ impl<D: Publisher> Past<D> {
         reread: &mut R,
         mut rules: Rules,
         book: Arc<Rulebook>,
+        joined: &[(u8, i64)],
     ) -> Result<(), Fault> {
         rules.settings = settings_of(plan, &rules);
-        self.buffered = self
-            .task
-            .change_rulebook(Arc::clone(&book), rules.settings.clone())
-            .map_err(|problem| Fault::new(Answer::Exit, "change the rulebook", "CannotChange", problem))?;
+        self.buffered = self.task.change_rulebook(Arc::clone(&book), rules.settings.clone());
+        for (feed, position) in joined {
+            self.task.start_at(FeedIx(*feed), *position);
+        }
         self.decoders = (plan.decoders)(&book);
         self.book = book;
         self.rules = rules;
@@ -377,6 +447,12 @@ fn in_force<D: Publisher>(
             unusable(partition, &format!("the rulebook that was in force no longer compiles: {e}"))
         })?
     };
+    if !book.feeds.iter().eq(rules.feeds.iter().map(|feed| feed.feed.as_str())) {
+        return Err(unusable(
+            partition,
+            "the rulebook that was in force no longer has the feeds that it had",
+        ));
+    }
     let decoders = (plan.decoders)(&book);
     Ok((book, decoders))
 }

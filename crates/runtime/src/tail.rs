@@ -1,6 +1,6 @@
 //! The end of a task's journal: the last complete snapshot, and the commits since.
 
-use crate::journal::{Assembler, CommitRecord, Entry, SnapshotHead, Unreadable};
+use crate::journal::{Assembler, CommitRecord, Entry, Rules, SnapshotHead, Unreadable};
 use crate::ports::{Answer, Fault, JournalStore};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,12 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
+    /// The rules in force at the last commit.
+    pub(crate) fn rules(&self) -> Option<&Rules> {
+        let of_snapshot = || self.snapshot.as_ref().map(|(head, _)| &head.rules);
+        self.commits.iter().rev().find_map(|commit| commit.rules.as_ref()).or_else(of_snapshot)
+    }
+
     /// The last commit.
     pub(crate) fn last(&self) -> Option<&CommitRecord> {
         self.commits.last().or(self.base.as_ref())
@@ -147,7 +153,7 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        Rules { source: String::new(), hash: [0; 16], settings: Settings::new(1) }
+        Rules { source: String::new(), hash: [0; 16], settings: Settings::new(1), feeds: Vec::new() }
     }
 
     fn commit(seq: u64) -> Vec<Vec<u8>> {
@@ -164,6 +170,7 @@ mod tests {
             expired: Vec::new(),
             rules: first.as_ref().map(|_| rules()),
             first,
+            joined: Vec::new(),
         })
     }
 

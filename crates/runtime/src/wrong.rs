@@ -62,6 +62,8 @@ pub enum Wrong {
     EffectsDropped,
     /// After an ambiguous commit everything is sent again, though it had committed.
     SentAgain,
+    /// Where a feed joined is decided again by every restore.
+    JoinedAgain,
     /// A producer whose end of transaction may come twice is not replaced.
     NotRenewed,
 }

@@ -229,8 +229,8 @@ impl Broker {
         })
     }
 
-    /// Whether all input is read, committed, and no transaction is open.
-    pub fn is_done(&self) -> bool {
+    /// Whether all input of these feeds is read, committed, and no transaction is open.
+    pub fn is_done(&self, feeds: &[usize]) -> bool {
         let sent = self.upstream.iter().flatten().all(|u| u.next == u.records.len() && u.open.is_none());
         let committed = |feed: usize, partition: usize, log: &Log<Fed>| {
             let at = FeedPartition { feed, partition: partition as i32 };
@@ -243,6 +243,7 @@ impl Broker {
                 .feeds
                 .iter()
                 .enumerate()
+                .filter(|(f, _)| feeds.contains(f))
                 .all(|(f, logs)| logs.iter().enumerate().all(|(p, log)| committed(f, p, log)))
     }
 

@@ -23,11 +23,24 @@ pub struct Host {
     pub process: usize,
     /// The life, and the group member's name.
     pub life: u64,
+    /// By the plan's number of a feed: the cluster's. Plans may have different feeds.
+    pub feeds: Rc<[usize]>,
 }
 
 impl Host {
     fn step(&self) -> Result<(), Fault> {
         self.sim.step(self.process, self.life)
+    }
+
+    /// A partition as the cluster numbers it.
+    fn there(&self, at: FeedPartition) -> FeedPartition {
+        FeedPartition { feed: self.feeds[at.feed], ..at }
+    }
+
+    /// A partition as the plan numbers it, if it reads it.
+    fn here(&self, at: FeedPartition) -> Option<FeedPartition> {
+        let feed = self.feeds.iter().position(|feed| *feed == at.feed)?;
+        Some(FeedPartition { feed, ..at })
     }
 
     fn producer(&self) -> String {
@@ -125,13 +138,14 @@ impl Source for SimSource {
                 broker.complete();
             }
         }
-        let assignment = {
+        let assignment: Option<(u32, Vec<FeedPartition>)> = {
             let broker = self.host.sim.broker.borrow();
             let group = &broker.group;
             let is_new = group.members.contains_key(&life)
                 && group.joined.is_none()
                 && self.generation != group.generation;
-            is_new.then(|| (group.generation, broker.assignment(life)))
+            let mine = || broker.assignment(life).into_iter().filter_map(|at| self.host.here(at)).collect();
+            is_new.then(|| (group.generation, mine()))
         };
         if let Some((generation, partitions)) = assignment {
             self.generation = generation;
@@ -161,7 +175,7 @@ impl Source for SimSource {
         for at in mine {
             let wanted = self.host.range(0, 4).min(max as i64) as usize;
             let place = self.places.get_mut(&at).expect("it is mine");
-            served += deliver(&self.host.sim, at, place, wanted, each);
+            served += deliver(&self.host.sim, self.host.there(at), place, wanted, each);
         }
         served
     }
@@ -183,7 +197,8 @@ impl Source for SimSource {
 
     fn committed(&mut self, partitions: &[FeedPartition]) -> Result<Vec<Option<CommittedOffset>>, Fault> {
         self.host.step()?;
-        let offsets = self.host.sim.broker.borrow().committed_offsets(partitions);
+        let there: Vec<FeedPartition> = partitions.iter().map(|at| self.host.there(*at)).collect();
+        let offsets = self.host.sim.broker.borrow().committed_offsets(&there);
         offsets.ok_or_else(|| fault(Answer::Retry, "UnstableOffsetCommit"))
     }
 
@@ -289,9 +304,9 @@ impl Sink<(u64, u32)> for SimSink {
             self.host.sim.count("zombie's offsets refused");
             return Err(fault(Answer::Abort, "IllegalGeneration"));
         }
-        let offsets = offsets
-            .iter()
-            .map(|o| (o.at, CommittedOffset { offset: o.offset, metadata: o.metadata.clone() }));
+        let offsets = offsets.iter().map(|o| {
+            (self.host.there(o.at), CommittedOffset { offset: o.offset, metadata: o.metadata.clone() })
+        });
         broker.write_offsets(&self.host.producer(), offsets.collect());
         Ok(())
     }
@@ -400,21 +415,27 @@ impl JournalStore for Host {
 pub struct SimReader {
     host: Host,
     partition: i32,
-    places: Vec<Place>,
+    /// By feed, with the cluster's number of it.
+    places: Vec<(usize, Place)>,
 }
 
 impl Rereader for Host {
     type Reader = SimReader;
 
-    fn offsets(&mut self, partition: i32, _: ReadFrom) -> Result<Vec<i64>, Fault> {
+    fn offset(&mut self, topic: &str, partition: i32, from: ReadFrom) -> Result<i64, Fault> {
         self.step()?;
         let broker = self.sim.broker.borrow();
-        Ok(broker.feeds.iter().map(|logs| logs[partition as usize].start()).collect())
+        let log = &broker.feeds[self.sim.feed_of(topic)][partition as usize];
+        let ReadFrom::Time(time) = from else { return Ok(log.start()) };
+        let stable = log.stable(&broker.fates);
+        let later = log.committed(0, &broker.fates).find(|(_, fed)| fed.recorded_at >= time);
+        Ok(later.map_or(stable, |(offset, _)| offset))
     }
 
-    fn open(&mut self, partition: i32, from: &[i64]) -> Result<SimReader, Fault> {
+    fn open(&mut self, partition: i32, from: &[(&str, i64)]) -> Result<SimReader, Fault> {
         self.step()?;
-        let places = from.iter().map(|next| Place { next: *next, told: -1 }).collect();
+        let place = |&(topic, next): &(&str, i64)| (self.sim.feed_of(topic), Place { next, told: -1 });
+        let places = from.iter().map(place).collect();
         Ok(SimReader { host: self.clone(), partition, places })
     }
 }
@@ -426,14 +447,20 @@ impl FeedReader for SimReader {
             return 0;
         }
         let max = self.host.range(1, 5).min(max as i64) as usize;
-        let at = FeedPartition { feed, partition: self.partition };
-        deliver(&self.host.sim, at, &mut self.places[feed], max, each)
+        let (feed, place) = &mut self.places[feed];
+        let at = FeedPartition { feed: *feed, partition: self.partition };
+        deliver(&self.host.sim, at, place, max, each)
     }
 }
 
 impl Ends for Host {
     fn latest(&mut self) -> Option<Arc<EndOffsets>> {
-        self.sim.broker.borrow_mut().ends(&mut self.sim.draw.borrow_mut())
+        let all = self.sim.broker.borrow_mut().ends(&mut self.sim.draw.borrow_mut())?;
+        let here = |&(feed, partition, end): &(usize, i32, i64)| {
+            let at = self.here(FeedPartition { feed, partition })?;
+            Some((at.feed, partition, end))
+        };
+        Some(Arc::new(EndOffsets { sent_at: all.sent_at, ends: all.ends.iter().filter_map(here).collect() }))
     }
 }
 

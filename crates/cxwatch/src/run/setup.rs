@@ -9,6 +9,7 @@ use anyhow::Result;
 use cxwatch_event::mapping::Mapping;
 use cxwatch_rulebook::Rulebook;
 use cxwatch_rulebook::yaml::nearest;
+use cxwatch_runtime::journal::FeedTopic;
 use cxwatch_runtime::settings::Expect;
 use std::path::Path;
 use std::sync::Arc;
@@ -148,6 +149,12 @@ impl Setup {
     /// The feeds' topics, in the order of the feeds' numbers.
     pub(crate) fn feed_topics(&self) -> Vec<String> {
         self.feeds.iter().map(|feed| feed.settings.topic.clone()).collect()
+    }
+
+    /// The same with their names, for the journal.
+    pub(crate) fn feed_names(&self) -> Vec<FeedTopic> {
+        let name = |feed: &Feed| FeedTopic { feed: feed.name.clone(), topic: feed.settings.topic.clone() };
+        self.feeds.iter().map(name).collect()
     }
 
     /// What the engine is told.

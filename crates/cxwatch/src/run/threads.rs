@@ -197,7 +197,7 @@ fn life<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault
     // The producer first: it fences what an earlier process of this name may have left open.
     let sink = KafkaSink::new(&shared.properties, &name, names, feed_topics, ANSWER_WITHIN)?;
     let journal = KafkaJournal::new(&member, &settings.topics.journal, ANSWER_WITHIN)?;
-    let reread = KafkaRereader::new(&member, feed_topics, ANSWER_WITHIN)?;
+    let reread = KafkaRereader::new(&member, ANSWER_WITHIN)?;
     let source = FeedConsumer::subscribe(&member, feed_topics, ANSWER_WITHIN)?;
     let parts =
         Parts { source, sink, journal, reread, ends: shared.ends.clone(), clock: shared.clock.clone() };
@@ -233,7 +233,7 @@ fn topic_names(settings: &Settings) -> TopicNames {
 
 fn plan(setup: &Setup, pace: &Pace, now: Millis) -> Plan<Decider> {
     let Setup { settings, source, book, feeds } = setup;
-    let rules = Rules { source: source.clone(), hash: book.hash, settings: setup.engine() };
+    let rules = Rules { source: source.clone(), hash: book.hash, settings: setup.engine(), feeds: setup.feed_names() };
     let of_feed = feeds.clone();
     let defaults = Timing::new(feeds.len());
     let commit_ms = settings.commit_interval_ms.unsigned_abs();

@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use super::memory::{Detail, Entry, push};
+use crate::change::Renumbered;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
 use cxwatch_event::Millis;
@@ -39,6 +40,12 @@ impl Episode {
     /// Takes events at `time`: its deadline, where it has one, is not past.
     fn accepts(&self, time: Millis) -> bool {
         self.level == Level::Breach && self.deadline.is_none_or(|d| time <= d)
+    }
+
+    /// Feeds and types have other numbers now.
+    pub(super) fn renumber(&mut self, numbers: &Renumbered) {
+        self.about.renumber(numbers);
+        self.last.iter_mut().for_each(|last| last.renumber(numbers));
     }
 
     /// When it next wants attention, and for what.

@@ -2,7 +2,7 @@
 
 use super::episode::{Episode, step};
 use super::{Ctx, Turn};
-use crate::change::Moved;
+use crate::change::{Moved, Renumbered};
 use crate::place::Pos;
 use crate::window::counts_events;
 use crate::{EventRef, Measures};
@@ -184,6 +184,19 @@ impl Past {
         self.fired.iter_mut().for_each(|f| moved.apply(&mut f.measures));
         let before = self.checkpoint.iter_mut().flat_map(|c| &mut c.episodes);
         before.for_each(|e| moved.apply(&mut e.measures));
+    }
+
+    /// Feeds and types have other numbers now.
+    pub(super) fn renumber(&mut self, numbers: &Renumbered) {
+        for entry in &mut self.memory {
+            entry.pos.renumber(numbers);
+            let about = entry.detail.as_mut().and_then(|detail| detail.about.as_mut());
+            about.into_iter().for_each(|about| about.renumber(numbers));
+        }
+        self.fired.iter_mut().for_each(|fired| fired.about.renumber(numbers));
+        let before = self.checkpoint.iter_mut().flat_map(|c| &mut c.episodes);
+        before.for_each(|e| e.renumber(numbers));
+        self.floor.iter_mut().for_each(|floor| floor.renumber(numbers));
     }
 
     /// A `stop` after their time leaves detections standing, and ends the need to act.

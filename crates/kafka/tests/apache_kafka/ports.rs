@@ -110,17 +110,19 @@ fn a_task_reads_its_feeds_again_and_is_told_when_input_is_gone() {
     write(&mut writer, &feeds[0], 1, &["s"]);
     write(&mut writer, &feeds[1], 1, &["a", "b"]);
     let settings = properties(bootstrap, &[("group.id", "restore")]);
-    let mut rereader = KafkaRereader::new(&settings, &feeds, PATIENCE).expect("rereader");
-    assert_eq!(rereader.offsets(1, ReadFrom::Earliest).expect("offsets"), [0, 0]);
+    let mut rereader = KafkaRereader::new(&settings, PATIENCE).expect("rereader");
+    let mut offsets =
+        |from| feeds.iter().map(|feed| rereader.offset(feed, 1, from)).collect::<Result<Vec<_>, _>>();
+    assert_eq!(offsets(ReadFrom::Earliest).expect("offsets"), [0, 0]);
     let deadline = Instant::now() + PATIENCE;
-    while rereader.offsets(1, ReadFrom::Latest).expect("offsets") != [2, 3] {
+    while offsets(ReadFrom::Latest).expect("offsets") != [2, 3] {
         assert!(Instant::now() < deadline, "the markers never come");
     }
-    assert_eq!(rereader.offsets(1, ReadFrom::Time(0)).expect("offsets"), [0, 0]);
-    assert_eq!(rereader.offsets(1, ReadFrom::Time(i64::MAX / 2)).expect("offsets"), [2, 3]);
+    assert_eq!(offsets(ReadFrom::Time(0)).expect("offsets"), [0, 0]);
+    assert_eq!(offsets(ReadFrom::Time(i64::MAX / 2)).expect("offsets"), [2, 3]);
 
     let mut lines = Vec::new();
-    let mut reader = rereader.open(1, &[0, 1]).expect("reader");
+    let mut reader = rereader.open(1, &[(&feeds[0], 0), (&feeds[1], 1)]).expect("reader");
     for feed in [1, 0] {
         let deadline = Instant::now() + PATIENCE;
         while !lines.last().is_some_and(|line: &String| line.starts_with(&format!("{feed} eof"))) {
@@ -136,7 +138,7 @@ fn a_task_reads_its_feeds_again_and_is_told_when_input_is_gone() {
     }
     assert_eq!(lines, ["1 1@1", "1 eof 3", "0 1@0", "0 eof 2"]);
 
-    let mut reader = rereader.open(1, &[0, 99]).expect("reader");
+    let mut reader = rereader.open(1, &[(&feeds[0], 0), (&feeds[1], 99)]).expect("reader");
     let mut fault = None;
     let deadline = Instant::now() + PATIENCE;
     while fault.is_none() {

@@ -2,7 +2,7 @@ use super::*;
 use cxwatch_engine::{Blindness, BufferedRef, FeedState};
 
 fn rules() -> Rules {
-    Rules { source: "rulebook: shop".into(), hash: [7; 16], settings: Settings::new(2) }
+    Rules { source: "rulebook: shop".into(), hash: [7; 16], settings: Settings::new(2), feeds: Vec::new() }
 }
 
 fn commit() -> CommitRecord {
@@ -22,6 +22,7 @@ fn commit() -> CommitRecord {
         expired: vec![9],
         first: None,
         rules: None,
+        joined: vec![(1, 77)],
     }
 }
 
