@@ -18,6 +18,7 @@ use crate::world::{END, TICK, World};
 use broker::{Broker, BrokerFaults};
 use compact_str::CompactString;
 use cxwatch_engine::{Effect, EventRef, Settings};
+use cxwatch_event::mapping::Refusal;
 use cxwatch_event::{Millis, RawRecord, Record, TypeId};
 use cxwatch_rulebook::{FeedIx, Rulebook, Span, Table};
 use cxwatch_runtime::desk::Publisher;
@@ -565,7 +566,7 @@ fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, world: &Rulebook, book: &Rulebook, 
     // By the world's number of a type: the rulebook's, if a rule names it.
     let number = |name: &CompactString| book.catalogue.id(name).filter(|id| !book.uses(*id).is_empty());
     let kinds: Vec<Option<TypeId>> = world.catalogue.types().map(|(_, t)| number(&t.name)).collect();
-    Arc::new(move |raw: &RawRecord<'_>, _: i64, out: &mut Record| {
+    Arc::new(move |raw: &RawRecord<'_>, _: i64, out: &mut Record, _: &mut Vec<Refusal>| {
         let value = raw.value.unwrap_or_default();
         let number = |at: usize| u32::from_le_bytes(value[at..at + 4].try_into().expect("4 bytes")) as usize;
         out.clone_from(&logs[number(0)][feed][number(4)].record);
@@ -574,7 +575,6 @@ fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, world: &Rulebook, book: &Rulebook, 
             event.kind = kind.unwrap_or(event.kind);
             kind.is_some()
         });
-        Ok(())
     })
 }
 

@@ -3,13 +3,17 @@
 #![allow(clippy::print_stdout, reason = "a test shows what happened how often, and which seed saw an error")]
 
 use cxwatch_engine::Fault;
-use cxwatch_runtime::settings::Plan;
+use cxwatch_event::mapping::Refusal;
+use cxwatch_event::{RawRecord, Reason, Record, Rejection};
+use cxwatch_runtime::settings::{Decode, Plan};
 use cxwatch_runtime::{VerdictKind, Wrong};
 use cxwatch_tests::simulation::broker::BrokerFaults;
 use cxwatch_tests::simulation::desk::SimDesk;
 use cxwatch_tests::simulation::{Options, Outcome, simulate};
 use cxwatch_tests::{agree, seeds};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const CALM: u64 = 1_000;
 const WILD: u64 = 1_000;
@@ -124,6 +128,33 @@ fn a_feed_that_joined_is_never_joined_again() {
     let found = (1..=WRONG).find_map(|seed| sees(seed).map(|why| (seed, why)));
     let (seed, why) = found.unwrap_or_else(|| panic!("not caught by {WRONG} seeds"));
     println!("joined again: caught by seed {seed}: {}", why.lines().next().unwrap_or_default());
+}
+
+/// A decoder that refuses at a restore what it did not refuse before - another mapping, another version - changes no state
+/// here; the digest tells all the same.
+#[test]
+fn a_decoder_that_judges_otherwise_at_a_restore_is_noticed() {
+    let fickle = |plan: &mut Plan<SimDesk>| {
+        let made = AtomicU32::new(0);
+        let right = std::mem::replace(&mut plan.decoders, Box::new(|_| Vec::new()));
+        plan.decoders = Box::new(move |book| {
+            let is_later = made.fetch_add(1, Ordering::Relaxed) > 0;
+            let wrapped = |decode: Decode| -> Decode {
+                Arc::new(move |raw: &RawRecord<'_>, offset, out: &mut Record, refused: &mut Vec<Refusal>| {
+                    decode(raw, offset, out, refused);
+                    if is_later && out.events.is_empty() {
+                        let (reason, place, expected) = (Reason::Malformed, String::new(), String::new());
+                        let rejection = Rejection { reason, place, expected };
+                        refused.push(Refusal { sub: Some(0), rejection });
+                    }
+                })
+            };
+            right(book).into_iter().map(wrapped).collect()
+        });
+    };
+    let differs =
+        |seed| simulate(seed, Options::calm(), &fickle).err().filter(|why| why.contains("DigestDiffers"));
+    assert!((1..=100).any(|seed| differs(seed).is_some()), "no digest tells");
 }
 
 /// Builds an error in; whether the simulation sees it.

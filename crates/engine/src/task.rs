@@ -220,6 +220,14 @@ impl<D: Desk> Task<D> {
         self.refused.push(refused);
     }
 
+    /// A record that has just been read, or one of its events, was refused by the decoder. Only the digest knows of it.
+    pub fn note_refusal(&mut self, feed: FeedIx, offset: i64, sub: Option<u32>, reason: Reason) {
+        let digest = &mut self.dead_digests[usize::from(feed.0)];
+        let sub = sub.map_or(u64::MAX, u64::from);
+        let parts = [&offset.to_le_bytes()[..], &sub.to_le_bytes(), reason.name().as_bytes()];
+        *digest = crate::apply::mix(*digest, &parts);
+    }
+
     fn note_lag(&mut self, feed: FeedIx, offset: i64) {
         if !self.journaling {
             return;

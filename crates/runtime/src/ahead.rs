@@ -4,6 +4,7 @@ use crate::live::decode;
 use crate::ports::{Answer, Fault, FeedReader, Item};
 use crate::settings::Decode;
 use cxwatch_engine::FOREVER;
+use cxwatch_event::mapping::Refusal;
 use cxwatch_event::{Millis, Record};
 use cxwatch_rulebook::Rulebook;
 use std::collections::VecDeque;
@@ -19,11 +20,12 @@ const ENDS_MAX: u32 = 50;
 const EMPTY_READS_MAX: u32 = 600;
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// A record that was read; one that was rejected is empty.
+/// A record that was read, and what of it was refused.
 pub(crate) struct Read {
     pub(crate) offset: i64,
     pub(crate) recorded_at: Millis,
     pub(crate) record: Record,
+    pub(crate) refusals: Vec<Refusal>,
 }
 
 #[derive(Default)]
@@ -84,13 +86,11 @@ impl<'a, R: FeedReader> Ahead<'a, R> {
         let mut ended_at = None;
         let count = self.reader.read(feed, BATCH, PATIENCE, &mut |item| match item {
             Item::Record(raw) => {
-                let mut record = Record::default();
-                if decode(decoder, name, &raw, &mut record).is_err() {
-                    record = Record::default();
-                }
+                let (mut record, mut refusals) = (Record::default(), Vec::new());
+                decode(decoder, name, &raw, &mut record, &mut refusals);
                 queue.position = queue.position.max(raw.offset + 1);
                 let recorded_at = raw.timestamp.unwrap_or(FOREVER);
-                queue.items.push_back(Read { offset: raw.offset, recorded_at, record });
+                queue.items.push_back(Read { offset: raw.offset, recorded_at, record, refusals });
             }
             Item::Eof { position, .. } => {
                 queue.position = queue.position.max(position);

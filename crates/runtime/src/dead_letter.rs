@@ -3,7 +3,8 @@
 use crate::desk::Output;
 use crate::ports::{RecordRef, Topic};
 use cxwatch_engine::Refused;
-use cxwatch_event::{Reason, Rejection, rfc3339};
+use cxwatch_event::mapping::Refusal;
+use cxwatch_event::{Reason, rfc3339};
 
 /// Why a record, or one event of it, was refused.
 pub(crate) struct DeadLetter<'a> {
@@ -15,10 +16,10 @@ pub(crate) struct DeadLetter<'a> {
 }
 
 impl<'a> DeadLetter<'a> {
-    pub(crate) fn of_record(rejection: &'a Rejection) -> Self {
+    pub(crate) fn of_decoder(Refusal { sub, rejection }: &'a Refusal) -> Self {
         DeadLetter {
             reason: rejection.reason,
-            sub: None,
+            sub: *sub,
             place: &rejection.place,
             expected: rejection.expected.as_str().into(),
         }
@@ -67,6 +68,7 @@ pub(crate) fn dead_letter(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cxwatch_event::Rejection;
 
     fn letter(headers_only: bool) -> Output {
         let raw = RecordRef {
@@ -82,7 +84,8 @@ mod tests {
             place: "byte 1".into(),
             expected: "expected a name".into(),
         };
-        dead_letter("web", &raw, &DeadLetter::of_record(&rejection), headers_only)
+        let refusal = Refusal { sub: None, rejection };
+        dead_letter("web", &raw, &DeadLetter::of_decoder(&refusal), headers_only)
     }
 
     #[test]

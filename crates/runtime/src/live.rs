@@ -6,6 +6,7 @@ use crate::journal::{self, CommitRecord, ENGINE_VERSION, First, SnapshotHead};
 use crate::ports::{Answer, Fault, RecordRef, Topic};
 use crate::settings::{Decode, Plan};
 use cxwatch_engine::{Blindness, FOREVER, Judge, Refused, Task};
+use cxwatch_event::mapping::Refusal;
 use cxwatch_event::{Millis, RawRecord, Reason, Record};
 use cxwatch_rulebook::FeedIx;
 use smallvec::SmallVec;
@@ -104,6 +105,8 @@ pub struct Live<D: Publisher> {
     decoders: Vec<Decode>,
     sides: Vec<Side>,
     record: Record,
+    /// What of it the decoder refused.
+    refusals: Vec<Refusal>,
     dead: Vec<Output>,
     seq: u64,
     owner: [u8; 8],
@@ -151,6 +154,7 @@ impl<D: Publisher> Live<D> {
             sides: positions.iter().map(side).collect(),
             decoders: origin.decoders,
             record: Record::default(),
+            refusals: Vec::new(),
             dead: Vec::new(),
             seq: origin.seq,
             owner: origin.owner.to_le_bytes(),
@@ -211,20 +215,21 @@ impl<D: Publisher> Live<D> {
         self.tally.records += 1;
         self.tally.bytes += bytes as u64;
         self.snapshots.bytes_in += bytes as u64;
-        let rejection =
-            decode(&self.decoders[feed], &self.plan.book.feeds[feed], raw, &mut self.record).err();
+        let mut refusals = std::mem::take(&mut self.refusals);
+        decode(&self.decoders[feed], &self.plan.book.feeds[feed], raw, &mut self.record, &mut refusals);
         let recorded_at = raw.timestamp.unwrap_or(FOREVER);
         self.set_wall(now);
         let refused: SmallVec<[Refused; 1]> =
             self.task.read(ix, raw.offset, recorded_at, &mut self.record, Judge::Wall(now)).into();
-        if refused.is_empty() {
+        if refused.is_empty() && refusals.is_empty() {
             self.note_arrival(feed, raw.timestamp);
         }
         for refused in &refused {
             self.reject(feed, raw, &DeadLetter::of_event(refused));
         }
-        if let Some(rejection) = &rejection {
-            self.reject(feed, raw, &DeadLetter::of_record(rejection));
+        for refusal in &refusals {
+            self.task.note_refusal(ix, raw.offset, refusal.sub, refusal.rejection.reason);
+            self.reject(feed, raw, &DeadLetter::of_decoder(refusal));
         }
         while self.task.is_full() {
             self.task.force();
@@ -232,13 +237,17 @@ impl<D: Publisher> Live<D> {
         let side = &mut self.sides[feed];
         side.reached = side.reached.max(raw.offset + 1);
         side.quiet_ms = 0;
-        if rejection.is_none() && refused.is_empty() {
+        let decoded = refusals.first().map(|refusal| refusal.rejection.reason);
+        let reason = decoded.or_else(|| refused.first().map(|r| r.reason));
+        refusals.clear();
+        self.refusals = refusals;
+        let side = &mut self.sides[feed];
+        if reason.is_none() {
             side.rejected_in_a_row = 0;
             return Ok(());
         }
         side.rejected_in_a_row += 1;
         if side.rejected_in_a_row > self.plan.bounds.rejected_in_a_row_max {
-            let reason = rejection.map(|r| r.reason).or_else(|| refused.first().map(|r| r.reason));
             return Err(self.too_many_rejected(feed, raw.offset, reason));
         }
         Ok(())
@@ -628,9 +637,10 @@ pub(crate) fn decode(
     feed: &str,
     raw: &RecordRef<'_>,
     out: &mut Record,
-) -> Result<(), cxwatch_event::Rejection> {
+    refused: &mut Vec<Refusal>,
+) {
     let key = Some(raw.key.unwrap_or_default());
-    decode(&RawRecord { feed, key, value: raw.value, headers: raw.headers }, raw.offset, out)
+    decode(&RawRecord { feed, key, value: raw.value, headers: raw.headers }, raw.offset, out, refused);
 }
 
 fn journal_record(value: Vec<u8>) -> Output {

@@ -201,6 +201,9 @@ fn read_one<D: Publisher, R: FeedReader>(
     let ix = feed_ix(feed);
     let is_refused = |sub: u32| refused.contains(&(ix.0, read.offset, sub));
     task.read(ix, read.offset, read.recorded_at, &mut read.record, Judge::Recorded(&is_refused));
+    for refusal in &read.refusals {
+        task.note_refusal(ix, read.offset, refusal.sub, refusal.rejection.reason);
+    }
 }
 
 #[cold]

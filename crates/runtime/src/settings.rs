@@ -4,7 +4,8 @@ use crate::desk::Publisher;
 use crate::journal::Rules;
 use crate::ports::ReadFrom;
 use cxwatch_engine::Settings;
-use cxwatch_event::{Decoder, Millis, RawRecord, Record, Rejection};
+use cxwatch_event::mapping::Refusal;
+use cxwatch_event::{Decoder, Millis, RawRecord, Record};
 use cxwatch_rulebook::{Calendar, Rulebook};
 use std::sync::Arc;
 
@@ -123,9 +124,9 @@ impl Default for Bounds {
 /// A rulebook from its source.
 pub type Compile = dyn Fn(&str) -> Result<Arc<Rulebook>, String> + Send + Sync;
 
-/// Reads one record into what it came to: by CloudEvents, or by a mapping. The number is the record's offset, which a
-/// mapping may use as an id.
-pub type Decode = Arc<dyn Fn(&RawRecord<'_>, i64, &mut Record) -> Result<(), Rejection> + Send + Sync>;
+/// Reads one record into what it came to, by CloudEvents or by a mapping, and adds what of it was refused: all of it, or
+/// some of its events, while the others go on. The number is the record's offset, which a mapping may use as an id.
+pub type Decode = Arc<dyn Fn(&RawRecord<'_>, i64, &mut Record, &mut Vec<Refusal>) + Send + Sync>;
 
 /// By feed, what decodes its records under a rulebook.
 pub type Decoders = dyn Fn(&Rulebook) -> Vec<Decode> + Send + Sync;
@@ -173,10 +174,18 @@ impl<D: Publisher> Plan<D> {
     }
 }
 
+/// A record in CloudEvents, which is taken whole or not at all.
+pub fn cloud_event(decoder: &Decoder, raw: &RawRecord<'_>, out: &mut Record, refused: &mut Vec<Refusal>) {
+    if let Err(rejection) = decoder.decode(raw, out) {
+        *out = Record::default();
+        refused.push(Refusal { sub: None, rejection });
+    }
+}
+
 /// Every feed in CloudEvents.
 pub fn cloud_events(book: &Rulebook) -> Vec<Decode> {
     let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
-    let decode: Decode = Arc::new(move |raw, _, out| decoder.decode(raw, out));
+    let decode: Decode = Arc::new(move |raw, _, out, refused| cloud_event(&decoder, raw, out, refused));
     vec![decode; book.feeds.len()]
 }
 

@@ -8,13 +8,14 @@ use crate::run::setup::Feed;
 use crate::settings::Moment;
 use anyhow::{Context, Result, anyhow, bail};
 use cxwatch_engine::NEVER;
-use cxwatch_event::mapping::{Mapping, Refusal};
-use cxwatch_event::{Decoder, Interest, Millis, RawRecord, Record, Rejection};
+use cxwatch_event::mapping::Mapping;
+use cxwatch_event::{Decoder, Interest, Millis, RawRecord};
 use cxwatch_kafka::Properties;
 use cxwatch_kafka::admin::{Admin, OffsetOf};
 use cxwatch_kafka::ports::KafkaFeedReader;
 use cxwatch_rulebook::{FeedIx, FeedSet, Rulebook};
 use cxwatch_runtime::ports::{Answer, Fault, FeedReader, Item};
+use cxwatch_runtime::settings::cloud_event;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::path::Path;
@@ -292,25 +293,16 @@ fn decode(feed: &Topic, decoder: &Decoder, interest: &Interest, raw: Raw, lane: 
         raw.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
     let whole =
         RawRecord { feed: &feed.name, key: Some(&raw.key), value: raw.value.as_deref(), headers: &headers };
-    if let Err(rejection) = decoded(feed, decoder, interest, &whole, raw.offset, record) {
-        *record = Record::default();
-        rejected.push(Refusal { sub: None, rejection });
+    match &feed.mapping {
+        None => cloud_event(decoder, &whole, record, rejected),
+        Some(mapping) => {
+            let section = mapping.sections.iter().find(|section| section.feed == feed.name);
+            let section = section.expect("checked when the settings were read");
+            map(section, interest, &whole, raw.offset, record, rejected);
+        }
     }
     lane.newest = record.times.iter().copied().fold(lane.newest, Millis::max);
     lane.value = raw.value.unwrap_or_default();
-}
-
-fn decoded(
-    feed: &Topic,
-    decoder: &Decoder,
-    interest: &Interest,
-    raw: &RawRecord<'_>,
-    offset: i64,
-    out: &mut Record,
-) -> Result<(), Rejection> {
-    let Some(mapping) = &feed.mapping else { return decoder.decode(raw, out) };
-    let section = mapping.sections.iter().find(|section| section.feed == feed.name);
-    map(section.expect("checked when the settings were read"), interest, raw, offset, out)
 }
 
 /// By feed, how many partitions its topic has.

@@ -7,6 +7,7 @@ use crate::cli::usage;
 use crate::cluster::{client, explain};
 use crate::topics::JOURNAL;
 use anyhow::Result;
+use cxwatch_event::mapping::Refusal;
 use cxwatch_event::{RawRecord, Reason, Record};
 use cxwatch_kafka::admin::{Admin, OffsetOf};
 use cxwatch_kafka::consumer::FeedConsumer;
@@ -271,11 +272,13 @@ fn sample(setup: &Setup, admin: &Admin, feed: &Feed, partitions: i32) -> Result<
                     value: record.value,
                     headers: record.headers,
                 };
-                let mapped = section.map(|section| {
-                    map(section, &setup.book.interest, &raw, record.offset, &mut Record::default())
-                });
-                let wrong = matches!(&mapped, Some(Err(rejection)) if rejection.reason == Reason::WrongKey);
-                sample.wrong_keys += usize::from(wrong);
+                let mut refused = Vec::new();
+                if let Some(section) = section {
+                    let (interest, out) = (&setup.book.interest, &mut Record::default());
+                    map(section, interest, &raw, record.offset, out, &mut refused);
+                }
+                let wrong = |refusal: &Refusal| refusal.rejection.reason == Reason::WrongKey;
+                sample.wrong_keys += usize::from(refused.iter().any(wrong));
             }
             Item::Eof { .. } => open = open.saturating_sub(1),
             Item::Error { .. } => {}

@@ -1,10 +1,10 @@
 //! What turns a feed's records into events: CloudEvents as they are, everything else by its mapping.
 
 use super::setup::Feed;
-use cxwatch_event::mapping::Section;
-use cxwatch_event::{Decoder, Interest, RawRecord, Reason, Record, Rejection};
+use cxwatch_event::mapping::{Refusal, Section};
+use cxwatch_event::{Decoder, Event, Interest, RawRecord, Reason, Record, Rejection};
 use cxwatch_rulebook::Rulebook;
-use cxwatch_runtime::settings::Decode;
+use cxwatch_runtime::settings::{Decode, cloud_event};
 use std::sync::Arc;
 
 /// By feed, what decodes its records under this rulebook.
@@ -17,46 +17,72 @@ pub(crate) fn decoders(feeds: &[Feed], book: &Rulebook) -> Vec<Decode> {
             match feed.and_then(|feed| feed.mapping.clone()) {
                 None => {
                     let decoder = Arc::clone(&decoder);
-                    Arc::new(move |raw: &RawRecord<'_>, _: i64, out: &mut Record| decoder.decode(raw, out))
-                        as Decode
+                    Arc::new(
+                        move |raw: &RawRecord<'_>, _: i64, out: &mut Record, refused: &mut Vec<Refusal>| {
+                            cloud_event(&decoder, raw, out, refused);
+                        },
+                    ) as Decode
                 }
                 Some(mapping) => {
                     let interest = book.interest.clone();
                     let name = name.clone();
-                    Arc::new(move |raw: &RawRecord<'_>, offset: i64, out: &mut Record| {
-                        let section = mapping.sections.iter().find(|section| section.feed == name);
-                        let section = section.expect("checked when the settings were read");
-                        map(section, &interest, raw, offset, out)
-                    }) as Decode
+                    Arc::new(
+                        move |raw: &RawRecord<'_>,
+                              offset: i64,
+                              out: &mut Record,
+                              refused: &mut Vec<Refusal>| {
+                            let section = mapping.sections.iter().find(|section| section.feed == name);
+                            let section = section.expect("checked when the settings were read");
+                            map(section, &interest, raw, offset, out, refused);
+                        },
+                    ) as Decode
                 }
             }
         })
         .collect()
 }
 
-/// A record is taken whole or not at all: where one of its events is refused, the record goes to the dead letters.
+/// Each event of a record has its own verdict: one that is refused leaves the others alone. Where no event's customer is
+/// the record's key, all of the record is refused at once.
 pub(crate) fn map(
     section: &Section,
     interest: &Interest,
     raw: &RawRecord<'_>,
     offset: i64,
     out: &mut Record,
-) -> Result<(), Rejection> {
+    refused: &mut Vec<Refusal>,
+) {
     let mapped = section.map(raw.value.unwrap_or_default(), offset.unsigned_abs(), interest);
-    *out = Record::default();
-    if let Some(refusal) = mapped.rejected.into_iter().next() {
-        return Err(refusal.rejection);
-    }
-    let key = raw.key.unwrap_or_default();
-    if mapped.record.events.iter().any(|event| event.customer.as_bytes() != key) {
-        return Err(Rejection {
-            reason: Reason::WrongKey,
-            place: "the customer".to_owned(),
-            expected: "expected the record's key".to_owned(),
-        });
-    }
     *out = mapped.record;
-    Ok(())
+    refused.extend(mapped.rejected);
+    let key = raw.key.unwrap_or_default();
+    let is_strange = |event: &Event| event.customer.as_bytes() != key;
+    if !out.events.is_empty() && out.events.iter().all(is_strange) {
+        *out = Record::default();
+        refused.push(Refusal { sub: None, rejection: wrong_key() });
+        return;
+    }
+    let Record { events, times } = out;
+    events.retain(|event| {
+        if !is_strange(event) {
+            return true;
+        }
+        // What is refused moves no watermark.
+        if let Some(at) = times.iter().position(|time| *time == event.time) {
+            times.remove(at);
+        }
+        refused.push(Refusal { sub: Some(event.sub), rejection: wrong_key() });
+        false
+    });
+}
+
+#[cold]
+fn wrong_key() -> Rejection {
+    Rejection {
+        reason: Reason::WrongKey,
+        place: "the customer".to_owned(),
+        expected: "expected the record's key".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +113,7 @@ feeds:
         data: { contact_id: caller }
 ";
 
-    fn read(key: &[u8], value: &[u8], offset: i64) -> Result<Record, Rejection> {
+    fn read(key: &[u8], value: &[u8], offset: i64) -> (Record, Vec<(Option<u32>, Reason)>) {
         let (book, _) =
             cxwatch_rulebook::compile(include_str!("../../rulebooks/demo.yaml"), "demo.yaml").expect("ours");
         let catalogue: &Catalogue = &book.catalogue;
@@ -97,28 +123,36 @@ feeds:
         let settings = FeedSettings::of(&name);
         let feeds = [Feed { name: name.clone(), settings, mapping: Some(Arc::new(mapping)), expect: None }];
         let at = book.feeds.iter().position(|feed| *feed == name).expect("a feed of the catalogue");
-        let mut record = Record::default();
+        let (mut record, mut refused) = (Record::default(), Vec::new());
         let raw = RawRecord { feed: &name, key: Some(key), value: Some(value), headers: &[] };
-        decoders(&feeds, &book)[at](&raw, offset, &mut record)?;
-        Ok(record)
+        decoders(&feeds, &book)[at](&raw, offset, &mut record, &mut refused);
+        (record, refused.into_iter().map(|refusal| (refusal.sub, refusal.rejection.reason)).collect())
+    }
+
+    fn events(record: &Record) -> Vec<(&str, i64, u32)> {
+        record.events.iter().map(|e| (e.id.as_str(), e.time % 86_400_000, e.sub)).collect()
     }
 
     #[test]
     fn a_mapped_record_gives_all_its_events_under_its_offset() {
-        let record = read(b"c1", b"c1,2026-11-24T08:00:00Z,75,HUNG_UP", 41).expect("a right row");
-        let events: Vec<(&str, i64, u32)> = record
-            .events
-            .iter()
-            .map(|event| (event.id.as_str(), event.time % 86_400_000, event.sub))
-            .collect();
-        assert_eq!(events, [("41", 28_800_000, 0), ("41", 28_875_000, 1)]);
+        let (record, refused) = read(b"c1", b"c1,2026-11-24T08:00:00Z,75,HUNG_UP", 41);
+        assert_eq!(events(&record), [("41", 28_800_000, 0), ("41", 28_875_000, 1)]);
+        assert_eq!(refused, []);
     }
 
     #[test]
-    fn a_customer_that_is_not_the_key_and_a_broken_row_are_rejected_whole() {
-        let wrong = read(b"c2", b"c1,2026-11-24T08:00:00Z,75,HUNG_UP", 0).expect_err("another key");
-        assert_eq!(wrong.reason, Reason::WrongKey);
-        let broken = read(b"c1", b"c1,2026-11-24T08:00:00Z,soon,HUNG_UP", 0).expect_err("no number");
-        assert_ne!(broken.reason, Reason::WrongKey);
+    fn an_event_that_is_refused_leaves_the_others_of_its_record_alone() {
+        let (record, refused) = read(b"c1", b"c1,2026-11-24T08:00:00Z,soon,HUNG_UP", 41);
+        assert_eq!(events(&record), [("41", 28_800_000, 0)]);
+        assert_eq!((record.times.len(), refused), (1, vec![(Some(1), Reason::BadTime)]));
+    }
+
+    #[test]
+    fn a_customer_that_is_not_the_key_and_a_row_that_says_nothing_are_refused_whole() {
+        let wrong = read(b"c2", b"c1,2026-11-24T08:00:00Z,75,HUNG_UP", 0);
+        assert_eq!(wrong, (Record::default(), vec![(None, Reason::WrongKey)]));
+        let (record, refused) = read(b"c1", b"c1", 0);
+        assert_eq!((record, refused.len()), (Record::default(), 1));
+        assert_eq!(refused[0].0, None);
     }
 }
