@@ -12,10 +12,11 @@ pub(crate) use episode::Episode;
 pub(crate) use memory::{Entry, Fired};
 
 use crate::change::{Moved, Renumbered};
+use crate::place::Pos;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Roles, Rule, Rulebook};
 use episode::step;
-use memory::{Checkpoint, Past, Stretch, push, stretch_gap_ms};
+use memory::{Checkpoint, Past, Stretch, stretch_gap_ms};
 use serde::{Deserialize, Serialize};
 
 /// What the steps of an absence are taken in.
@@ -32,12 +33,17 @@ pub(crate) struct Ctx<'a> {
 
 /// What one rule of kind absence knows about one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Absence {
-    pub(crate) episodes: Vec<Episode>,
-    /// Most customers, most of the time, have none: what came within the late horizon.
-    past: Option<Box<Past>>,
-    /// All that there is to remember of a customer who has no episode and only refreshes: who looks around.
-    idle: Option<Stretch>,
+pub(crate) enum Absence {
+    #[default]
+    Empty,
+    /// All that there is to remember of a customer who has no episode and only refreshes: who looks around. A
+    /// [`Stretch`], its parts laid out so that they fill no more than 40 bytes with the tag.
+    Idle { feed: u8, sub: u32, offset: i64, time: Millis, end: Millis, id: u64 },
+    Busy {
+        episodes: Vec<Episode>,
+        /// What came within the late horizon.
+        past: Option<Box<Past>>,
+    },
 }
 
 /// What an event has brought about, besides moved deadlines.
@@ -61,39 +67,61 @@ impl Turn {
 impl Absence {
     /// Whether nothing is left that could ever matter.
     pub(crate) fn is_empty(&self) -> bool {
-        self.episodes.is_empty() && self.past.is_none() && self.idle.is_none()
+        match self {
+            Absence::Empty => true,
+            Absence::Idle { .. } => false,
+            Absence::Busy { episodes, past } => episodes.is_empty() && past.is_none(),
+        }
+    }
+
+    pub(crate) fn episodes(&self) -> &[Episode] {
+        match self {
+            Absence::Busy { episodes, .. } => episodes,
+            _ => &[],
+        }
+    }
+
+    fn past(&self) -> Option<&Past> {
+        match self {
+            Absence::Busy { past, .. } => past.as_deref(),
+            _ => None,
+        }
     }
 
     /// The rule's measures have changed.
     pub(crate) fn move_measures(&mut self, moved: &Moved) {
-        self.episodes.iter_mut().for_each(|e| moved.apply(&mut e.measures));
-        if let Some(past) = &mut self.past {
+        let Absence::Busy { episodes, past } = self else { return };
+        episodes.iter_mut().for_each(|e| moved.apply(&mut e.measures));
+        if let Some(past) = past {
             past.move_measures(moved);
         }
     }
 
     /// Feeds and types have other numbers now.
     pub(crate) fn renumber(&mut self, numbers: &Renumbered) {
-        self.episodes.iter_mut().for_each(|e| e.renumber(numbers));
-        if let Some(past) = &mut self.past {
-            past.renumber(numbers);
+        match self {
+            Absence::Empty => {}
+            Absence::Idle { feed, .. } => *feed = numbers.feed(*feed),
+            Absence::Busy { episodes, past } => {
+                episodes.iter_mut().for_each(|e| e.renumber(numbers));
+                past.iter_mut().for_each(|past| past.renumber(numbers));
+            }
         }
-        self.idle.iter_mut().for_each(|idle| idle.pos.renumber(numbers));
     }
 
     /// Whether it holds anything that time alone will let it forget.
     pub(crate) fn will_forget(&self) -> bool {
-        self.idle.is_some() || self.past.as_ref().is_some_and(|p| p.remembers_anything())
+        matches!(self, Absence::Idle { .. }) || self.past().is_some_and(Past::remembers_anything)
     }
 
     /// Reads what the next event will need, so that it is near by then. The result means nothing.
     pub(crate) fn warm(&self) -> usize {
-        let past = self.past.as_deref().map_or(0, |p| p.memory.last().map_or(1, |e| e.roles as usize));
-        past + self.episodes.first().map_or(0, |e| e.events as usize)
+        let past = self.past().map_or(0, |p| p.memory.last().map_or(1, |e| e.roles as usize));
+        past + self.episodes().first().map_or(0, |e| e.events as usize)
     }
 
     pub(crate) fn remembers(&self, id: u64) -> bool {
-        self.past.as_ref().is_some_and(|p| p.memory.iter().any(|e| e.id == id))
+        self.past().is_some_and(|p| p.memory.iter().any(|e| e.id == id))
     }
 
     /// Takes an event.
@@ -101,8 +129,7 @@ impl Absence {
         if self.idles(ctx, &entry) {
             return;
         }
-        self.begin_memory();
-        let Absence { episodes, past: Some(past), .. } = self else { unreachable!("the memory has begun") };
+        let (episodes, past) = self.begin_memory();
         if let Some(floor) = past.floor.filter(|floor| entry.pos < *floor) {
             entry.pos = floor;
             turn.bound_hits += 1;
@@ -130,28 +157,26 @@ impl Absence {
 
     /// Takes a refresh that needs no more than to lengthen the idle stretch.
     fn idles(&mut self, ctx: Ctx<'_>, entry: &Entry) -> bool {
-        if !entry.is_plain_refresh()
-            || entry.key.is_some()
-            || self.past.is_some()
-            || !self.episodes.is_empty()
-        {
+        if !entry.is_plain_refresh() || entry.key.is_some() {
             return false;
         }
-        let Some(idle) = &mut self.idle else {
-            self.idle = Some(Stretch { pos: entry.pos, end: entry.end, id: entry.id });
+        if self.is_empty() {
+            let Some((time, feed, offset, sub)) = entry.pos.event() else { return false };
+            *self = Absence::Idle { feed, sub, offset, time, end: entry.end, id: entry.id };
             return true;
-        };
-        let gap = entry.pos.time - idle.end;
-        if gap > stretch_gap_ms(ctx.rule) || entry.pos < idle.pos {
+        }
+        let Absence::Idle { feed, sub, offset, time, end, .. } = self else { return false };
+        let gap = entry.pos.time - *end;
+        if gap > stretch_gap_ms(ctx.rule) || entry.pos < Pos::at_event(*time, *feed, *offset, *sub) {
             return false;
         }
-        idle.end = idle.end.max(entry.end);
+        *end = entry.end.max(*end);
         true
     }
 
     /// Takes out of the memory what a retracted detection was.
     pub(crate) fn forget_detection(&mut self, ctx: Ctx<'_>, detection: u64, turn: &mut Turn) {
-        let Absence { episodes, past: Some(past), .. } = self else { return };
+        let Absence::Busy { episodes, past: Some(past) } = self else { return };
         let Some(at) = past.memory.iter().position(|e| e.detection() == Some(detection)) else { return };
         let entry = past.memory.remove(at);
         past.evaluate_again(ctx, episodes, entry.key.as_deref(), turn);
@@ -159,29 +184,41 @@ impl Absence {
 
     /// Remembers what has been fired. The memory must have begun before the episodes changed.
     pub(crate) fn remember_fired(&mut self, fired: Fired) {
-        self.past.as_mut().expect("the memory has begun").fired.push(fired);
+        self.begin_memory().1.fired.push(fired);
     }
 
     /// Must come before anything that changes the episodes.
-    pub(crate) fn begin_memory(&mut self) {
-        let past = self.past.get_or_insert_default();
+    pub(crate) fn begin_memory(&mut self) -> (&mut Vec<Episode>, &mut Past) {
+        if !matches!(self, Absence::Busy { .. }) {
+            let past = match *self {
+                Absence::Idle { feed, sub, offset, time, end, id } => {
+                    let pos = Pos::at_event(time, feed, offset, sub);
+                    Some(Box::new(Past::of_idle(Stretch { pos, end, id })))
+                }
+                _ => None,
+            };
+            *self = Absence::Busy { episodes: Vec::new(), past };
+        }
+        let Absence::Busy { episodes, past } = self else { unreachable!("it has just become busy") };
+        let past = past.get_or_insert_default();
         if past.checkpoint.is_none() {
-            past.checkpoint = Some(Checkpoint { episodes: self.episodes.clone(), armed: past.armed.clone() });
+            past.checkpoint = Some(Checkpoint { episodes: episodes.clone(), armed: past.armed.clone() });
         }
-        if let Some(idle) = self.idle.take() {
-            past.newest = past.newest.max(idle.end);
-            push(&mut past.memory, Entry::stretch(idle));
-        }
+        (episodes, past)
     }
 
     /// Forgets what lies before `cut`.
     pub(crate) fn forget(&mut self, ctx: Ctx<'_>, cut: Millis) {
-        self.idle = self.idle.filter(|idle| idle.end >= cut);
-        let Some(past) = &mut self.past else { return };
-        past.forget(ctx, &self.episodes, cut);
-        self.episodes.shrink_to_fit();
-        if !past.remembers_anything() && past.armed.is_empty() {
-            self.past = None;
+        if matches!(self, Absence::Idle { end, .. } if *end < cut) {
+            *self = Absence::Empty;
+        }
+        let Absence::Busy { episodes, past } = self else { return };
+        episodes.shrink_to_fit();
+        if let Some(remembered) = past {
+            remembered.forget(ctx, episodes, cut);
+            if !remembered.remembers_anything() && remembered.armed.is_empty() {
+                *past = None;
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What an event does: to the rules that name it, and through their detections to the rules built on those.
 
-use crate::absence::{Ctx, Entry, Fired, Turn};
-use crate::customers::State;
+use crate::absence::{Ctx, Entry, Episode, Fired, Turn};
+use crate::customers::{IdHash, State};
 use crate::due::Due;
 use crate::effect::{Detection, Effect, Ended, EventRef};
 use crate::place::Pos;
@@ -13,7 +13,6 @@ use cxwatch_rulebook::{
     DetectionFacts, Facts, FeedIx, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
 };
 
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The event, or detection, that is being delivered.
@@ -56,8 +55,15 @@ struct Finding {
 
 impl<D: Desk> Task<D> {
     /// Applies an event at the instant being processed.
-    pub(crate) fn apply(&mut self, book: &Rulebook, feed: FeedIx, offset: i64, event: &Event) {
-        let at = self.customers.find_or_new(&event.customer, self.snapshots);
+    pub(crate) fn apply(
+        &mut self,
+        book: &Rulebook,
+        feed: FeedIx,
+        offset: i64,
+        customer: IdHash,
+        event: &Event,
+    ) {
+        let at = self.customers.find_or_new(customer, &event.customer, self.snapshots);
         self.touch(at);
         let hash = event_hash(event);
         if self.is_duplicate(at, hash, event.time) {
@@ -89,7 +95,7 @@ impl<D: Desk> Task<D> {
             return false;
         }
         let (instant, limit) = (self.instant, self.settings.limits.dedupe_ids_max);
-        let oldest = instant.saturating_sub(self.settings.dedupe_for_ms);
+        let oldest = instant.saturating_sub(self.settings.dedupe_ms());
         let customer = self.customers.live(at);
         customer.seen.forget(oldest);
         let remembered = || {
@@ -125,7 +131,11 @@ impl<D: Desk> Task<D> {
             hit.roles &= !needs_key;
         }
         let customer = self.customers.live(at);
-        let slot_at = customer.slot_or_new(ix, rule);
+        let slot_at = match customer.slot_at(ix) {
+            Some(slot_at) => slot_at,
+            None if guards_hit == 0 && !begins(rule, hit.roles) => return,
+            None => customer.new_slot(ix, rule),
+        };
         let slot = &mut customer.slots[slot_at];
         if guards_hit != 0 {
             slot.guards.see(rule, guards_hit, key.as_ref(), delivery.pos, true);
@@ -144,12 +154,13 @@ impl<D: Desk> Task<D> {
                 let Delivery { event, pos, hash, detection, .. } = *delivery;
                 let entry = Entry::new(hit, event, pos, hash, detection);
                 let mut turn = Turn::default();
-                let open = absence.episodes.len();
+                let before = absence.episodes().len();
                 absence.absorb(ctx, entry, &mut turn);
-                self.open_episodes = self.open_episodes + absence.episodes.len() as u64 - open as u64;
+                let open = absence.episodes().len();
+                self.open_episodes = self.open_episodes + open as u64 - before as u64;
                 slot.guards.see(rule, guards_hit, key.as_ref(), delivery.pos, false);
                 // Most events meet no episode: then there is nothing to publish and no timer to set.
-                if open > 0 || !absence.episodes.is_empty() || !turn.is_quiet() {
+                if before > 0 || open > 0 || !turn.is_quiet() {
                     self.turned(book, at, ix, turn, Some(delivery.event));
                 }
             }
@@ -271,17 +282,15 @@ impl<D: Desk> Task<D> {
             }
             State::Absence(absence) => {
                 let next = Some((due.deadline, due.level));
-                let Some(e) = absence.episodes.iter().position(|e| e.key == due.key && e.next() == next)
-                else {
-                    return;
-                };
-                absence.begin_memory();
-                let episode = absence.episodes[e].clone();
+                let is_due = |e: &Episode| e.key == due.key && e.next() == next;
+                let Some(e) = absence.episodes().iter().position(is_due) else { return };
+                let (episodes, _) = absence.begin_memory();
+                let episode = episodes[e].clone();
                 let warned = due.level == Level::Warning && episode.level == Level::Breach;
                 if warned {
-                    absence.episodes[e].has_warned();
+                    episodes[e].has_warned();
                 } else {
-                    absence.episodes.remove(e);
+                    episodes.remove(e);
                     self.open_episodes -= 1;
                 }
                 let allowed = slot.guards.allow(rule, &due.key, due.deadline);
@@ -291,7 +300,7 @@ impl<D: Desk> Task<D> {
                 let silent = !(allowed && holds);
                 absence.remember_fired(Fired::new(id, rule, &episode, due.level, due.deadline, silent));
                 if !silent {
-                    let evidence = [Some(&episode.about), episode.last.as_deref()];
+                    let evidence = [Some(&*episode.about), episode.last.as_deref()];
                     let finding = Finding {
                         level: due.level,
                         deadline: episode.speaks_of(due.level).unwrap_or(due.deadline),
@@ -300,7 +309,7 @@ impl<D: Desk> Task<D> {
                         evidence: evidence.into_iter().flatten().cloned().collect(),
                         events: episode.events,
                         key: episode.key,
-                        about: episode.about,
+                        about: EventRef::clone(&episode.about),
                         measures: episode.measures,
                         severity: episode.severity,
                     };
@@ -388,9 +397,10 @@ impl<D: Desk> Task<D> {
             match &mut slot.state {
                 State::Absence(absence) => {
                     let mut turn = Turn::default();
-                    let open = absence.episodes.len();
+                    let before = absence.episodes().len();
                     absence.forget_detection(ctx, detection, &mut turn);
-                    self.open_episodes = self.open_episodes + absence.episodes.len() as u64 - open as u64;
+                    let open = absence.episodes().len();
+                    self.open_episodes = self.open_episodes + open as u64 - before as u64;
                     self.turned(book, at, ix, turn, None);
                 }
                 State::Window(window) => {
@@ -421,7 +431,7 @@ impl<D: Desk> Task<D> {
             customer: self.customers.live(at).id.clone(),
             key: fired.key.clone(),
             time: fired.time,
-            about: fired.about.clone(),
+            about: EventRef::clone(&fired.about),
             by: by.cloned(),
         }
     }
@@ -445,6 +455,13 @@ impl<D: Desk> Task<D> {
         self.desk.take(book, &mut customer.desk, &effect, instant);
         self.desk_later(at);
     }
+}
+
+/// Whether an event with these roles leaves something behind where there was nothing. Of an absence every role is
+/// remembered; what breaks, empties or goes on with the other kinds means nothing to a customer who has none.
+fn begins(rule: &Rule, roles: u32) -> bool {
+    let begins = Roles::EVENT | Roles::COUNTED | Roles::WEIGHT | Roles::step(0);
+    matches!(rule.kind, Kind::Absence { .. }) || roles & begins != 0
 }
 
 pub(crate) fn ctx<'a>(book: &'a Rulebook, ix: RuleIx, limits: &Limits) -> Ctx<'a> {
@@ -484,8 +501,23 @@ fn detection_hash(rule: RuleIx, level: Level, id: u64, time: Millis) -> u64 {
 
 /// Hashes parts, each with its length, onto a seed.
 pub(crate) fn mix(seed: u64, parts: &[&[u8]]) -> u64 {
-    // In one piece: for as little as this, setting up a streaming hash costs more than the hash.
-    let mut bytes = SmallVec::<[u8; 256]>::new();
+    // In one piece, where it fits: for as little as this, setting up a streaming hash costs more than the hash.
+    let mut room = [0u8; 256];
+    let mut len = 0;
+    for part in parts {
+        let end = len + 4 + part.len();
+        let Some(place) = room.get_mut(len..end) else { return mix_long(seed, parts) };
+        let (head, body) = place.split_at_mut(4);
+        head.copy_from_slice(&(part.len() as u32).to_le_bytes());
+        body.copy_from_slice(part);
+        len = end;
+    }
+    xxh3_64_with_seed(&room[..len], seed)
+}
+
+#[cold]
+fn mix_long(seed: u64, parts: &[&[u8]]) -> u64 {
+    let mut bytes = Vec::new();
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
         bytes.extend_from_slice(part);

@@ -4,6 +4,7 @@
 //! and taking it out costs the same whatever the number of events; what lies beyond the ring - a feed far ahead of the
 //! others - waits in a heap.
 
+use crate::customers::IdHash;
 use cxwatch_event::{Event, Millis};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,7 +23,8 @@ pub(crate) struct Turn {
     pub(crate) sub: u32,
 }
 
-type Queued = (Turn, u32);
+/// With the place of the event, and its customer's hash: whoever it is about is looked up twice.
+type Queued = (Turn, u32, IdHash);
 
 /// Events in the order (place, feed, offset, sub-index).
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Buffer {
         self.len
     }
 
-    pub(crate) fn push(&mut self, turn: Turn, event: Event) {
+    pub(crate) fn push(&mut self, turn: Turn, customer: IdHash, event: Event) {
         let at = match self.free.pop() {
             Some(at) => at,
             None => {
@@ -76,7 +78,7 @@ impl Buffer {
             self.now = turn.at >> WIDTH;
         }
         self.len += 1;
-        let queued = (turn, at);
+        let queued = (turn, at, customer);
         let ahead = (turn.at >> WIDTH).saturating_sub(self.now);
         if ahead <= 0 {
             let place = self.current.partition_point(|q| *q > queued);
@@ -95,33 +97,33 @@ impl Buffer {
         if self.current.is_empty() && self.len > 0 {
             self.turn();
         }
-        self.current.last().map(|(turn, _)| turn.at)
+        self.current.last().map(|(turn, ..)| turn.at)
     }
 
     /// Takes the first event if its place is at or before `limit`.
-    pub(crate) fn pop(&mut self, limit: Millis) -> Option<(Turn, Event)> {
+    pub(crate) fn pop(&mut self, limit: Millis) -> Option<(Turn, IdHash, Event)> {
         self.first().filter(|at| *at <= limit)?;
-        let (turn, at) = self.current.pop()?;
+        let (turn, at, customer) = self.current.pop()?;
         self.len -= 1;
         self.free.push(at);
-        Some((turn, self.slab[at as usize].take().expect("the queue names filled places")))
+        Some((turn, customer, self.slab[at as usize].take().expect("the queue names filled places")))
     }
 
-    /// The events of the bucket that has come up since the last call, if one has.
-    pub(crate) fn come_up(&mut self) -> impl Iterator<Item = &Event> {
+    /// The customers of the bucket that has come up since the last call, if one has.
+    pub(crate) fn come_up(&mut self) -> impl Iterator<Item = IdHash> {
         let current = if std::mem::take(&mut self.turned) { &self.current[..] } else { &[] };
-        current.iter().filter_map(|(_, at)| self.slab[*at as usize].as_ref())
+        current.iter().map(|(_, _, customer)| *customer)
     }
 
     /// All turns, in no order.
     pub(crate) fn turns(&self) -> impl Iterator<Item = Turn> {
         let far = self.far.iter().map(|Reverse(queued)| queued);
-        self.current.iter().chain(self.ring.iter().flatten()).chain(far).map(|(turn, _)| *turn)
+        self.current.iter().chain(self.ring.iter().flatten()).chain(far).map(|(turn, ..)| *turn)
     }
 
     /// Moves on to the next bucket that holds something.
     fn turn(&mut self) {
-        let far = self.far.peek().map(|Reverse((turn, _))| turn.at >> WIDTH);
+        let far = self.far.peek().map(|Reverse((turn, ..))| turn.at >> WIDTH);
         let near = self.next_occupied();
         let Some(next) = near.into_iter().chain(far).min() else { return };
         self.now = next;
@@ -132,7 +134,7 @@ impl Buffer {
             // The bucket keeps the buffer of the one before it.
             std::mem::swap(&mut self.current, &mut self.ring[slot]);
         }
-        while self.far.peek().is_some_and(|Reverse((turn, _))| turn.at >> WIDTH <= next) {
+        while self.far.peek().is_some_and(|Reverse((turn, ..))| turn.at >> WIDTH <= next) {
             self.current.extend(self.far.pop().map(|Reverse(queued)| queued));
         }
         self.current.sort_unstable_by(|a, b| b.cmp(a));
@@ -165,6 +167,10 @@ mod tests {
     use super::*;
     use cxwatch_event::TypeId;
 
+    fn customer() -> IdHash {
+        crate::customers::Customers::<()>::new(0).hash("c")
+    }
+
     fn event() -> Event {
         Event {
             kind: TypeId(0),
@@ -190,7 +196,7 @@ mod tests {
         for offset in 0..20_000 {
             let spread = [3, 500, 3_000, 9_000_000][(offset % 4) as usize];
             let turn = Turn { at: now + next(spread), feed: next(3) as u8, offset, sub: 0 };
-            buffer.push(turn, event());
+            buffer.push(turn, customer(), event());
             model.push(turn);
             now += next(4);
             if offset % 7 == 0 {
@@ -198,7 +204,7 @@ mod tests {
                 let due = model.iter().take_while(|t| t.at <= now).count();
                 let expected: Vec<Turn> = model.drain(..due).collect();
                 let mut found = Vec::new();
-                while let Some((turn, _)) = buffer.pop(now) {
+                while let Some((turn, ..)) = buffer.pop(now) {
                     found.push(turn);
                 }
                 assert_eq!(found, expected);
@@ -219,12 +225,12 @@ mod tests {
     fn an_earlier_event_than_the_bucket_in_turn_still_comes_first() {
         let mut buffer = Buffer::default();
         let turn = |at| Turn { at, feed: 0, offset: at, sub: 0 };
-        buffer.push(turn(10_000), event());
+        buffer.push(turn(10_000), customer(), event());
         assert_eq!(buffer.first(), Some(10_000));
-        buffer.push(turn(50), event());
-        buffer.push(turn(12_000), event());
+        buffer.push(turn(50), customer(), event());
+        buffer.push(turn(12_000), customer(), event());
         assert_eq!(buffer.first(), Some(50));
-        let order: Vec<Millis> = std::iter::from_fn(|| buffer.pop(Millis::MAX)).map(|(t, _)| t.at).collect();
+        let order: Vec<Millis> = std::iter::from_fn(|| buffer.pop(Millis::MAX)).map(|(t, ..)| t.at).collect();
         assert_eq!(order, [50, 10_000, 12_000]);
     }
 }

@@ -1,4 +1,8 @@
 //! The customers of a task.
+//!
+//! A customer is found by a table of (hash, place) pairs, so that neither a search nor the table's growth reads a customer
+//! in vain, and lies by value in chunks of places. Who has only looked around - no episode, a stretch of refreshes, an id
+//! or two - lies there whole: three neighbouring cache lines and no memory of its own.
 
 use crate::absence::Absence;
 use crate::guards::Guards;
@@ -14,6 +18,9 @@ use std::hash::BuildHasher;
 
 /// No instant: later than any.
 pub(crate) const NONE: Millis = Millis::MAX;
+
+/// Places in a chunk, as a shift.
+const CHUNK: u32 = 8;
 
 /// Everything that is known about one customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,15 +81,17 @@ impl<S> Customer<S> {
         self.slots.iter_mut().find(|s| s.rule == rule.0)
     }
 
-    pub(crate) fn slot_or_new(&mut self, ix: RuleIx, rule: &Rule) -> usize {
-        self.slots.iter().position(|s| s.rule == ix.0).unwrap_or_else(|| {
-            let state = match rule.kind {
-                Kind::Absence { .. } => State::Absence(Absence::default()),
-                _ => State::Window(Box::default()),
-            };
-            self.slots.push(Slot { rule: ix.0, guards: Guards::default(), state, timer_at: NONE });
-            self.slots.len() - 1
-        })
+    pub(crate) fn slot_at(&self, rule: RuleIx) -> Option<usize> {
+        self.slots.iter().position(|s| s.rule == rule.0)
+    }
+
+    pub(crate) fn new_slot(&mut self, ix: RuleIx, rule: &Rule) -> usize {
+        let state = match rule.kind {
+            Kind::Absence { .. } => State::Absence(Absence::default()),
+            _ => State::Window(Box::default()),
+        };
+        self.slots.push(Slot { rule: ix.0, guards: Guards::default(), state, timer_at: NONE });
+        self.slots.len() - 1
     }
 }
 
@@ -103,12 +112,30 @@ impl Slot {
     }
 }
 
-/// A slab of customers, found by id.
+/// A customer's id, hashed: as much of it as the table keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct IdHash(u32);
+
+impl IdHash {
+    /// Spread over 64 bits, as the table wants it.
+    fn wide(self) -> u64 {
+        u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    hash: IdHash,
+    at: u32,
+}
+
+/// Places of customers, found by id.
 #[derive(Debug)]
 pub(crate) struct Customers<S> {
-    slab: Vec<Option<Box<Customer<S>>>>,
+    chunks: Vec<Vec<Option<Customer<S>>>>,
+    places: u32,
     free: Vec<u32>,
-    by_id: HashTable<u32>,
+    by_id: HashTable<Found>,
     hasher: foldhash::fast::FixedState,
 }
 
@@ -116,7 +143,8 @@ impl<S: Default> Customers<S> {
     /// `seed` spreads foreign ids over the table; it does not show in any result.
     pub(crate) fn new(seed: u64) -> Self {
         Customers {
-            slab: Vec::new(),
+            chunks: Vec::new(),
+            places: 0,
             free: Vec::new(),
             by_id: HashTable::new(),
             hasher: foldhash::fast::FixedState::with_seed(seed),
@@ -127,20 +155,30 @@ impl<S: Default> Customers<S> {
         self.by_id.len()
     }
 
-    pub(crate) fn find(&self, id: &str) -> Option<u32> {
-        let slab = &self.slab;
-        let is = |at: &u32| slab[*at as usize].as_ref().is_some_and(|c| c.id == id);
-        self.by_id.find(self.hasher.hash_one(id), is).copied()
+    pub(crate) fn hash(&self, id: &str) -> IdHash {
+        let hash = self.hasher.hash_one(id);
+        IdHash((hash ^ hash >> 32) as u32)
+    }
+
+    fn place(&self, at: u32) -> Option<&Customer<S>> {
+        self.chunks.get((at >> CHUNK) as usize)?.get((at & ((1 << CHUNK) - 1)) as usize)?.as_ref()
+    }
+
+    pub(crate) fn find(&self, hash: IdHash, id: &str) -> Option<u32> {
+        let is = |found: &Found| found.hash == hash && self.place(found.at).is_some_and(|c| c.id == id);
+        self.by_id.find(hash.wide(), is).map(|found| found.at)
     }
 
     /// Reads what an event of this customer will need first, so that it is near by then. The result means nothing.
-    pub(crate) fn warm(&self, id: &str) -> usize {
-        let Some(customer) = self.find(id).and_then(|at| self.slab[at as usize].as_deref()) else { return 0 };
-        usize::from(customer.seen.is_empty()) + customer.slots.iter().map(Slot::warm).sum::<usize>()
+    pub(crate) fn warm(&self, hash: IdHash) -> usize {
+        let Some(found) = self.by_id.find(hash.wide(), |found| found.hash == hash) else { return 0 };
+        let Some(customer) = self.place(found.at) else { return 0 };
+        let own = usize::from(customer.seen.is_empty()) + usize::from(customer.tidied) + customer.id.len();
+        own + customer.slots.iter().map(Slot::warm).sum::<usize>()
     }
 
-    pub(crate) fn find_or_new(&mut self, id: &CompactString, snapshot: u32) -> u32 {
-        if let Some(at) = self.find(id) {
+    pub(crate) fn find_or_new(&mut self, hash: IdHash, id: &CompactString, snapshot: u32) -> u32 {
+        if let Some(at) = self.find(hash, id) {
             return at;
         }
         self.insert(Customer {
@@ -156,18 +194,20 @@ impl<S: Default> Customers<S> {
     }
 
     pub(crate) fn insert(&mut self, customer: Customer<S>) -> u32 {
-        let at = self.free.pop().unwrap_or_else(|| {
-            self.slab.push(None);
-            u32::try_from(self.slab.len() - 1).expect("a task has fewer than 2^32 customers")
-        });
-        let hash = self.hasher.hash_one(customer.id.as_str());
-        self.slab[at as usize] = Some(Box::new(customer));
-        let (slab, hasher) = (&self.slab, &self.hasher);
-        let rehash = |at: &u32| {
-            let customer = slab[*at as usize].as_ref().expect("the table names live customers");
-            hasher.hash_one(customer.id.as_str())
-        };
-        self.by_id.insert_unique(hash, at, rehash);
+        let hash = self.hash(&customer.id);
+        let at = self.free.pop().unwrap_or_else(|| self.new_place());
+        self.chunks[(at >> CHUNK) as usize][(at & ((1 << CHUNK) - 1)) as usize] = Some(customer);
+        self.by_id.insert_unique(hash.wide(), Found { hash, at }, |found| found.hash.wide());
+        at
+    }
+
+    fn new_place(&mut self) -> u32 {
+        let at = self.places;
+        self.places = at.checked_add(1).expect("a task has fewer than 2^32 customers");
+        if at >> CHUNK == self.chunks.len() as u32 {
+            self.chunks.push(Vec::with_capacity(1 << CHUNK));
+        }
+        self.chunks[(at >> CHUNK) as usize].push(None);
         at
     }
 
@@ -175,22 +215,28 @@ impl<S: Default> Customers<S> {
     pub(crate) fn take_all(&mut self) -> Vec<Customer<S>> {
         self.by_id.clear();
         self.free.clear();
-        let mut all: Vec<_> = std::mem::take(&mut self.slab).into_iter().flatten().map(|c| *c).collect();
+        self.places = 0;
+        let mut all: Vec<_> = std::mem::take(&mut self.chunks).into_iter().flatten().flatten().collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
     }
 
     pub(crate) fn remove(&mut self, at: u32) {
-        let Some(customer) = self.slab[at as usize].take() else { return };
-        if let Ok(entry) = self.by_id.find_entry(self.hasher.hash_one(customer.id.as_str()), |a| *a == at) {
+        let Some(customer) = self.taken(at).and_then(Option::take) else { return };
+        let hash = self.hash(&customer.id);
+        if let Ok(entry) = self.by_id.find_entry(hash.wide(), |found| found.at == at) {
             entry.remove();
         }
         self.free.push(at);
     }
 
+    fn taken(&mut self, at: u32) -> Option<&mut Option<Customer<S>>> {
+        self.chunks.get_mut((at >> CHUNK) as usize)?.get_mut((at & ((1 << CHUNK) - 1)) as usize)
+    }
+
     /// The customer in a place, if there still is one.
     pub(crate) fn at(&mut self, at: u32) -> Option<&mut Customer<S>> {
-        self.slab.get_mut(at as usize).and_then(Option::as_deref_mut)
+        self.taken(at).and_then(Option::as_mut)
     }
 
     /// The customer in a place that is known to be taken.
@@ -200,10 +246,10 @@ impl<S: Default> Customers<S> {
 
     /// How many places there are; some may be empty.
     pub(crate) fn places(&self) -> u32 {
-        self.slab.len() as u32
+        self.places
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Customer<S>> {
-        self.slab.iter().flatten().map(Box::as_ref)
+        self.chunks.iter().flatten().flatten()
     }
 }

@@ -70,7 +70,7 @@ impl State {
     fn next_due(&self) -> Option<Millis> {
         match self {
             State::Absence(absence) => {
-                absence.episodes.iter().filter_map(|e| e.next()).map(|(due, _)| due).min()
+                absence.episodes().iter().filter_map(|e| e.next()).map(|(due, _)| due).min()
             }
             State::Window(window) => window.held.iter().map(|h| h.time).min(),
         }
@@ -135,7 +135,7 @@ impl<D: Desk> Task<D> {
         let Some(slot) = customer.slot(rule) else { return };
         let State::Absence(absence) = &slot.state else { return };
         let mut next = NONE;
-        for episode in &absence.episodes {
+        for episode in absence.episodes() {
             let Some((deadline, level)) = episode.next() else { continue };
             if deadline <= instant {
                 let due = Due { deadline, rule, customer: id.clone(), key: episode.key.clone(), level };
@@ -157,7 +157,8 @@ impl<D: Desk> Task<D> {
             let (feeds, settings) = (&self.feeds, &self.settings);
             let clock = |needs| crate::task::fire_clock(feeds, settings, needs);
             let Some(due) = self.pending.take_first(clock) else { break };
-            let Some(at) = self.customers.find(&due.customer) else { continue };
+            let hash = self.customers.hash(&due.customer);
+            let Some(at) = self.customers.find(hash, &due.customer) else { continue };
             self.fire(book, at, &due);
         }
         self.desk.settled();
@@ -169,7 +170,8 @@ impl<D: Desk> Task<D> {
         let instant = self.instant;
         let cuts: Vec<Millis> =
             self.pending.groups.iter().map(|(needs, _)| self.memory_cut(*needs)).collect();
-        let limits = self.settings.limits.clone();
+        let dedupe_ms = self.settings.dedupe_ms();
+        let limits = &self.settings.limits;
         let customer = self.customers.live(at);
         let mut more = false;
         // What is still to be settled is judged as of its own time, and so are the rules built on it.
@@ -182,7 +184,7 @@ impl<D: Desk> Task<D> {
             more |= !slot.guards.is_empty();
             match &mut slot.state {
                 State::Absence(absence) => {
-                    absence.forget(crate::apply::ctx(book, ix, &limits), cut);
+                    absence.forget(crate::apply::ctx(book, ix, limits), cut);
                     more |= absence.will_forget();
                 }
                 State::Window(window) => {
@@ -193,7 +195,7 @@ impl<D: Desk> Task<D> {
         }
         customer.slots.retain(|s| !s.is_empty());
         customer.slots.shrink_to_fit();
-        customer.seen.forget(instant.saturating_sub(self.settings.dedupe_for_ms));
+        customer.seen.forget(instant.saturating_sub(dedupe_ms));
         customer.seen.shrink();
         more |= !customer.seen.is_empty();
         let gone = customer.slots.is_empty() && customer.seen.is_empty() && self.desk.is_idle(&customer.desk);
@@ -214,7 +216,8 @@ impl<D: Desk> Task<D> {
 
     /// While nothing comes, the pauses double: what is kept for days is not looked through every few minutes.
     fn set_tidy(&mut self, at: u32) {
-        let pause = self.settings.late_horizon_ms.max(self.settings.dedupe_for_ms) + 1_000;
+        let pause = self.settings.late_horizon_ms.max(self.settings.dedupe_ms()) + 1_000;
+        let pause = pause.min(crate::settings::DEDUPE_MS_MAX);
         let customer = self.customers.live(at);
         let time = self.instant.saturating_add(pause.saturating_mul(1 << customer.tidied));
         if time < customer.tidy_at && time < crate::FOREVER {

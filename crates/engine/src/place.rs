@@ -24,14 +24,18 @@ pub(crate) struct Pos {
 
 impl Pos {
     pub(crate) fn of_event(event: &EventRef) -> Self {
-        Pos {
-            time: event.time,
-            class: 0,
-            major: u16::from(event.feed),
-            minor: event.offset,
-            sub: event.sub,
-            chain: 0,
-        }
+        Pos::at_event(event.time, event.feed, event.offset, event.sub)
+    }
+
+    /// Of an event, from its parts.
+    pub(crate) fn at_event(time: Millis, feed: u8, offset: i64, sub: u32) -> Self {
+        Pos { time, class: 0, major: u16::from(feed), minor: offset, sub, chain: 0 }
+    }
+
+    /// The parts, if it is that of an event: time, feed, offset, sub-index.
+    pub(crate) fn event(self) -> Option<(Millis, u8, i64, u32)> {
+        let feed = u8::try_from(self.major).ok()?;
+        (self.class == 0 && self.chain == 0).then_some((self.time, feed, self.minor, self.sub))
     }
 
     /// Of a detection that the event at this position completed.

@@ -3,29 +3,56 @@
 use cxwatch_event::Millis;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use std::collections::VecDeque;
+
+/// Most customers have no more: these lie in the customer itself.
+const OWN_MAX: usize = 2;
 
 /// More ids than this are looked up in a table instead of one after the other.
 const FEW_MAX: usize = 32;
 
+/// An id, with the low half of the instant at which it was seen: ids are kept for minutes, 2^32 ms are 49 days. Twelve
+/// bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sighting {
+    low: u32,
+    high: u32,
+    instant: u32,
+}
+
+impl Sighting {
+    fn new(instant: Millis, id: u64) -> Self {
+        Sighting { low: id as u32, high: (id >> 32) as u32, instant: instant as u32 }
+    }
+
+    fn id(self) -> u64 {
+        u64::from(self.high) << 32 | u64::from(self.low)
+    }
+
+    fn is_before(self, oldest: u32) -> bool {
+        // Half the circle of instants lies before, half behind.
+        (self.instant.wrapping_sub(oldest) as i32) < 0
+    }
+}
+
 /// Ids seen, with the instant at which they were, oldest first. Bounded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Vec<(Millis, u64)>", into = "Vec<(Millis, u64)>")]
+#[serde(from = "Vec<Sighting>", into = "Vec<Sighting>")]
 pub(crate) enum Seen {
-    Few(SmallVec<[(Millis, u64); 2]>),
+    Own { len: u8, ids: [Sighting; OWN_MAX] },
+    Few(Vec<Sighting>),
     Many(Box<Many>),
 }
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Many {
-    queue: VecDeque<(Millis, u64)>,
+    queue: VecDeque<Sighting>,
     index: HashTable<u64>,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        Seen::Few(SmallVec::new())
+        Seen::Own { len: 0, ids: Default::default() }
     }
 }
 
@@ -35,50 +62,67 @@ impl PartialEq for Seen {
     }
 }
 
-impl From<Vec<(Millis, u64)>> for Seen {
-    fn from(ids: Vec<(Millis, u64)>) -> Self {
+impl From<Vec<Sighting>> for Seen {
+    fn from(ids: Vec<Sighting>) -> Self {
         let mut seen = Seen::default();
-        for (instant, id) in ids {
-            seen.add(instant, id, usize::MAX);
+        for sighting in ids {
+            seen.push(sighting, usize::MAX);
         }
         seen
     }
 }
 
-impl From<Seen> for Vec<(Millis, u64)> {
+impl From<Seen> for Vec<Sighting> {
     fn from(seen: Seen) -> Self {
         seen.iter().collect()
     }
 }
 
 impl Seen {
-    fn iter(&self) -> impl Iterator<Item = (Millis, u64)> {
-        let (few, many) = match self {
-            Seen::Few(few) => (Some(few), None),
-            Seen::Many(many) => (None, Some(&many.queue)),
+    /// Of those that are not in a table.
+    fn listed(&self) -> &[Sighting] {
+        match self {
+            Seen::Own { len, ids } => &ids[..usize::from(*len)],
+            Seen::Few(few) => few,
+            Seen::Many(_) => &[],
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Sighting> {
+        let many = match self {
+            Seen::Many(many) => Some(&many.queue),
+            _ => None,
         };
-        few.into_iter().flatten().chain(many.into_iter().flatten()).copied()
+        self.listed().iter().chain(many.into_iter().flatten()).copied()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Seen::Few(few) => few.is_empty(),
             Seen::Many(many) => many.queue.is_empty(),
+            _ => self.listed().is_empty(),
         }
     }
 
     /// Forgets what was seen before `oldest`.
     pub(crate) fn forget(&mut self, oldest: Millis) {
+        let oldest = oldest as u32;
+        if let Seen::Many(many) = self {
+            while many.queue.front().is_some_and(|seen| seen.is_before(oldest)) {
+                many.drop_oldest();
+            }
+            return;
+        }
+        let old = self.listed().iter().take_while(|seen| seen.is_before(oldest)).count();
+        if old == 0 {
+            return;
+        }
         match self {
-            Seen::Few(few) => {
-                let old = few.iter().take_while(|(seen, _)| *seen < oldest).count();
-                few.drain(..old);
+            Seen::Own { len, ids } => {
+                ids.rotate_left(old);
+                *len -= old as u8;
             }
-            Seen::Many(many) => {
-                while many.queue.front().is_some_and(|(seen, _)| *seen < oldest) {
-                    many.drop_oldest();
-                }
-            }
+            Seen::Few(few) => drop(few.drain(..old)),
+            Seen::Many(_) => unreachable!("seen to above"),
         }
     }
 
@@ -90,48 +134,69 @@ impl Seen {
             *self = Seen::Few(many.queue.iter().copied().collect());
         }
         match self {
+            Seen::Few(few) if few.len() <= OWN_MAX => *self = Seen::from(std::mem::take(few)),
             Seen::Few(few) => few.shrink_to_fit(),
             Seen::Many(many) => many.queue.shrink_to_fit(),
+            Seen::Own { .. } => {}
         }
     }
 
     pub(crate) fn contains(&self, id: u64) -> bool {
         match self {
-            Seen::Few(few) => few.iter().any(|(_, seen)| *seen == id),
             Seen::Many(many) => many.index.find(id, |other| *other == id).is_some(),
+            _ => self.listed().iter().any(|seen| seen.id() == id),
         }
     }
 
     /// Adds an id that is not in it. False if the oldest had to go for it.
     pub(crate) fn add(&mut self, instant: Millis, id: u64, ids_max: usize) -> bool {
-        if let Seen::Few(few) = self {
-            if few.len() < FEW_MAX {
-                few.push((instant, id));
+        self.push(Sighting::new(instant, id), ids_max)
+    }
+
+    fn push(&mut self, sighting: Sighting, ids_max: usize) -> bool {
+        match self {
+            Seen::Own { len, ids } if usize::from(*len) < OWN_MAX => {
+                ids[usize::from(*len)] = sighting;
+                *len += 1;
                 return true;
             }
-            let mut many = Many::default();
-            few.iter().for_each(|(instant, id)| many.push(*instant, *id));
-            *self = Seen::Many(Box::new(many));
+            Seen::Own { ids, .. } => {
+                let mut few = Vec::with_capacity(2 * OWN_MAX);
+                few.extend_from_slice(ids);
+                few.push(sighting);
+                *self = Seen::Few(few);
+                return true;
+            }
+            Seen::Few(few) if few.len() < FEW_MAX => {
+                few.push(sighting);
+                return true;
+            }
+            Seen::Few(few) => {
+                let mut many = Many::default();
+                few.iter().for_each(|seen| many.push(*seen));
+                *self = Seen::Many(Box::new(many));
+            }
+            Seen::Many(_) => {}
         }
         let Seen::Many(many) = self else { unreachable!("it has just become many") };
         let room = many.queue.len() < ids_max;
         if !room {
             many.drop_oldest();
         }
-        many.push(instant, id);
+        many.push(sighting);
         room
     }
 }
 
 impl Many {
-    fn push(&mut self, instant: Millis, id: u64) {
-        self.queue.push_back((instant, id));
-        self.index.insert_unique(id, id, |id| *id);
+    fn push(&mut self, sighting: Sighting) {
+        self.queue.push_back(sighting);
+        self.index.insert_unique(sighting.id(), sighting.id(), |id| *id);
     }
 
     fn drop_oldest(&mut self) {
-        let Some((_, id)) = self.queue.pop_front() else { return };
-        if let Ok(entry) = self.index.find_entry(id, |other| *other == id) {
+        let Some(seen) = self.queue.pop_front() else { return };
+        if let Ok(entry) = self.index.find_entry(seen.id(), |other| *other == seen.id()) {
             entry.remove();
         }
     }
@@ -143,18 +208,31 @@ mod tests {
 
     #[test]
     fn what_is_seen_is_found_until_it_is_forgotten_whatever_the_number() {
+        // Across the end of a circle of instants.
+        let begin = (1 << 33) - 100;
         let mut seen = Seen::default();
         for n in 0..200u64 {
             let id = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             assert!(!seen.contains(id));
-            assert_eq!(seen.add(n as Millis, id, 150), n < 150);
+            assert_eq!(seen.add(begin + n as Millis, id, 150), n < 150);
             assert!(seen.contains(id));
         }
         let id = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         assert!(!seen.contains(id(49)) && seen.contains(id(50)));
-        seen.forget(190);
-        seen.shrink();
-        let left: Vec<u64> = (0..200).filter(|n| seen.contains(id(*n))).collect();
-        assert_eq!(left, (190..200).collect::<Vec<_>>());
+        for (oldest, left) in [(190, 190..200), (195, 195..200), (198, 198..200), (199, 199..200)] {
+            seen.forget(begin + oldest);
+            seen.shrink();
+            let found: Vec<u64> = (0..200).filter(|n| seen.contains(id(*n))).collect();
+            assert_eq!(found, left.collect::<Vec<_>>());
+            let written = Vec::<Sighting>::from(seen.clone());
+            assert_eq!(Seen::from(written), seen);
+        }
+        seen.forget(begin + 200);
+        assert!(seen.is_empty());
+    }
+
+    #[test]
+    fn two_ids_need_no_memory_of_their_own() {
+        assert_eq!(size_of::<Seen>(), 32);
     }
 }

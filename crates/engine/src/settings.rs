@@ -12,7 +12,7 @@ pub struct Settings {
     pub late_horizon_ms: Millis,
     /// How far ahead of the wall clock an event's time may lie.
     pub max_future_ms: Millis,
-    /// For how long, in event time, an id is remembered to recognize a duplicate.
+    /// For how long, in event time, an id is remembered to recognize a duplicate; more than 20 days count as 20.
     pub dedupe_for_ms: Millis,
     /// What memory is bounded by.
     pub limits: Limits,
@@ -67,7 +67,14 @@ impl Default for Limits {
     }
 }
 
+/// Ids are kept with half of their instants, which repeat after 49 days.
+pub(crate) const DEDUPE_MS_MAX: Millis = 20 * 86_400_000;
+
 impl Settings {
+    pub(crate) fn dedupe_ms(&self) -> Millis {
+        self.dedupe_for_ms.min(DEDUPE_MS_MAX)
+    }
+
     /// The default settings for so many feeds.
     pub fn new(feeds: usize) -> Self {
         Settings {

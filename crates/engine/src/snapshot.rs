@@ -222,7 +222,7 @@ impl<D: Desk> Task<D> {
         let Some(slot) = customer.slot(rule) else { return };
         match &slot.state {
             State::Absence(absence) => {
-                self.open_episodes += absence.episodes.len() as u64;
+                self.open_episodes += absence.episodes().len() as u64;
                 self.schedule(at, rule);
             }
             State::Window(window) => {
@@ -240,7 +240,8 @@ impl<D: Desk> Task<D> {
         let BufferedRef { feed, offset, sub, at } = reference;
         #[cfg(feature = "faults")]
         let at = if self.settings.fault == Some(crate::Fault::PlaceForgotten) { event.time } else { at };
-        self.buffer.push(Turn { at, feed, offset, sub }, event);
+        let hash = self.customers.hash(&event.customer);
+        self.buffer.push(Turn { at, feed, offset, sub }, hash, event);
     }
 }
 

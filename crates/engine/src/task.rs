@@ -128,7 +128,8 @@ impl<D: Desk> Task<D> {
             let book = Arc::clone(&self.book);
             for event in at_once {
                 self.counts.at_once += 1;
-                self.apply(&book, feed, offset, &event);
+                let customer = self.customers.hash(&event.customer);
+                self.apply(&book, feed, offset, customer, &event);
                 self.fire_due(&book);
             }
             self.fire_due(&book);
@@ -191,7 +192,8 @@ impl<D: Desk> Task<D> {
             if place <= self.instant {
                 at_once.push(event);
             } else {
-                self.buffer.push(Turn { at: place, feed: feed.0, offset, sub: event.sub }, event);
+                let customer = self.customers.hash(&event.customer);
+                self.buffer.push(Turn { at: place, feed: feed.0, offset, sub: event.sub }, customer, event);
             }
         }
         if let Some(earliest) = earliest {
@@ -351,7 +353,7 @@ impl<D: Desk> Task<D> {
     /// instead of for one after the other.
     fn warm(&mut self) {
         let customers = &self.customers;
-        let read: usize = self.buffer.come_up().map(|event| customers.warm(&event.customer)).sum();
+        let read: usize = self.buffer.come_up().map(|customer| customers.warm(customer)).sum();
         std::hint::black_box(read);
     }
 
@@ -362,8 +364,8 @@ impl<D: Desk> Task<D> {
         if self.settings.fault == Some(crate::Fault::TimersFirst) {
             self.ring(book);
         }
-        while let Some((turn, event)) = self.buffer.pop(instant) {
-            self.apply(book, FeedIx(turn.feed), turn.offset, &event);
+        while let Some((turn, customer, event)) = self.buffer.pop(instant) {
+            self.apply(book, FeedIx(turn.feed), turn.offset, customer, &event);
         }
         self.ring(book);
     }

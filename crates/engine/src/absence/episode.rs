@@ -8,15 +8,16 @@ use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Kind, Level, Roles, Span};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// One running instance of an absence rule, or one of its warnings that is due and has not been fired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Episode {
     pub(crate) key: CompactString,
-    pub(crate) about: EventRef,
+    pub(crate) about: Arc<EventRef>,
     /// The newest event that joined it.
-    pub(crate) last: Option<Box<EventRef>>,
+    pub(crate) last: Option<Arc<EventRef>>,
     /// A warning stands apart from its episode once the episode has moved on.
     pub(crate) level: Level,
     /// The start or last refresh, or the last resume.
@@ -44,8 +45,8 @@ impl Episode {
 
     /// Feeds and types have other numbers now.
     pub(super) fn renumber(&mut self, numbers: &Renumbered) {
-        self.about.renumber(numbers);
-        self.last.iter_mut().for_each(|last| last.renumber(numbers));
+        Arc::make_mut(&mut self.about).renumber(numbers);
+        self.last.iter_mut().for_each(|last| Arc::make_mut(last).renumber(numbers));
     }
 
     /// When it next wants attention, and for what.
@@ -189,7 +190,7 @@ fn touch(ctx: Ctx<'_>, episode: &mut Episode, entry: &Entry, until: Millis) {
     {
         episode.events += 1;
         episode.rests_on = episode.rests_on.wrapping_add(detail.detection.unwrap_or(0));
-        episode.last = Some(Box::new(about.clone()));
+        episode.last = Some(Arc::clone(about));
     }
 }
 
@@ -199,7 +200,7 @@ fn open(
     armed: &mut Vec<u64>,
     entry: &Entry,
     detail: &Detail,
-    about: &EventRef,
+    about: &Arc<EventRef>,
 ) -> bool {
     let Some(key) = &entry.key else { return true };
     let Kind::Absence { data_deadline, grace, once, .. } = ctx.rule.kind else {
@@ -218,7 +219,7 @@ fn open(
     let time = entry.pos.time;
     let mut episode = Episode {
         key: key.clone(),
-        about: about.clone(),
+        about: Arc::clone(about),
         last: None,
         level: Level::Breach,
         base: time,

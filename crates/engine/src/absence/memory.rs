@@ -10,6 +10,7 @@ use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Hit, Kind, Level, Roles, Rule, Span};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// An event with a role, as remembered.
@@ -22,11 +23,11 @@ pub(crate) struct Entry {
     pub(crate) id: u64,
     pub(super) roles: u32,
     pub(super) key: Option<CompactString>,
-    /// `None`: a refresh and nothing else, which can be remembered as part of a stretch.
+    /// `None`: it brings along nothing but its roles and key.
     pub(super) detail: Option<Box<Detail>>,
 }
 
-/// What an event brings along, but for a plain refresh.
+/// What an event brings along.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Detail {
     pub(super) span: Span,
@@ -34,17 +35,18 @@ pub(super) struct Detail {
     pub(super) deltas: Measures,
     pub(super) severity: u8,
     /// Of a start.
-    pub(super) about: Option<EventRef>,
+    pub(super) about: Option<Arc<EventRef>>,
     /// The detection that it is.
     pub(super) detection: Option<u64>,
 }
 
 impl Entry {
     pub(crate) fn new(hit: Hit, event: &EventRef, pos: Pos, id: u64, detection: Option<u64>) -> Self {
+        let adds = hit.roles & (Roles::START | Roles::MINUS) != 0;
         // A detection may be taken back: it is remembered by itself.
-        let plain = hit.roles == Roles::REFRESH && hit.deadline.is_none() && detection.is_none();
+        let plain = !adds && hit.deadline.is_none() && detection.is_none();
         let detail = || Detail {
-            about: (hit.roles & Roles::START != 0).then(|| event.clone()),
+            about: (hit.roles & Roles::START != 0).then(|| Arc::new(event.clone())),
             span: hit.within,
             deadline: hit.deadline,
             deltas: hit.deltas,
@@ -84,13 +86,13 @@ impl Entry {
     }
 
     pub(super) fn is_plain_refresh(&self) -> bool {
-        self.detail.is_none()
+        self.roles == Roles::REFRESH && self.detail.is_none()
     }
 }
 
 /// Refreshes without a key, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stretch {
+pub(crate) struct Stretch {
     pub(super) pos: Pos,
     pub(super) end: Millis,
     pub(super) id: u64,
@@ -103,7 +105,7 @@ pub(crate) struct Fired {
     pub(crate) level: Level,
     pub(crate) key: CompactString,
     pub(crate) time: Millis,
-    pub(crate) about: EventRef,
+    pub(crate) about: Arc<EventRef>,
     pub(super) measures: Measures,
     /// How many events it rested on, where the rule asks for that; else 0.
     pub(super) events: u32,
@@ -150,14 +152,14 @@ impl Fired {
 
 /// The state before the oldest remembered event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Checkpoint {
+pub(crate) struct Checkpoint {
     pub(super) episodes: Vec<Episode>,
     pub(super) armed: Vec<u64>,
 }
 
 /// What is remembered for late events, and of what has been fired.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Past {
+pub(crate) struct Past {
     /// Keys that have opened once, where a rule arms once per key.
     pub(super) armed: Vec<u64>,
     /// `None`: nothing is remembered that could change what is.
@@ -173,6 +175,11 @@ pub(super) struct Past {
 }
 
 impl Past {
+    /// What follows a stretch of refreshes.
+    pub(super) fn of_idle(idle: Stretch) -> Self {
+        Past { newest: idle.end.max(0), memory: vec![Entry::stretch(idle)], ..Past::default() }
+    }
+
     pub(super) fn remembers_anything(&self) -> bool {
         !self.memory.is_empty() || !self.fired.is_empty() || self.checkpoint.is_some()
     }
@@ -191,9 +198,9 @@ impl Past {
         for entry in &mut self.memory {
             entry.pos.renumber(numbers);
             let about = entry.detail.as_mut().and_then(|detail| detail.about.as_mut());
-            about.into_iter().for_each(|about| about.renumber(numbers));
+            about.into_iter().for_each(|about| Arc::make_mut(about).renumber(numbers));
         }
-        self.fired.iter_mut().for_each(|fired| fired.about.renumber(numbers));
+        self.fired.iter_mut().for_each(|fired| Arc::make_mut(&mut fired.about).renumber(numbers));
         let before = self.checkpoint.iter_mut().flat_map(|c| &mut c.episodes);
         before.for_each(|e| e.renumber(numbers));
         self.floor.iter_mut().for_each(|floor| floor.renumber(numbers));
