@@ -23,14 +23,19 @@ pub(crate) fn explained(setup: &Setup, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
+/// What to change where the brokers refuse something; nothing for other faults.
+pub(crate) fn rights(fault: &Fault) -> Option<&'static str> {
+    fault.code.contains("Authorization").then_some(
+        "give the user of `kafka.properties` the rights listed in docs/operations.md (topics, group, transactional id)",
+    )
+}
+
 /// A fault at the start in words that say what to change.
 pub(crate) fn explain(setup: &Setup, fault: &Fault) -> anyhow::Error {
     let bootstrap = &setup.settings.kafka.bootstrap;
     let code = fault.code.as_str();
-    if code.contains("Authorization") {
-        return usage(format!(
-            "the brokers refuse it: {fault}; give the user of `kafka.properties` the rights listed in docs/operations.md"
-        ));
+    if let Some(rights) = rights(fault) {
+        return usage(format!("the brokers refuse it: {fault}; {rights}"));
     }
     if code.contains("Authentication") || code.contains("SSL") || code.contains("SASL") {
         return usage(format!(
@@ -44,4 +49,26 @@ pub(crate) fn explain(setup: &Setup, fault: &Fault) -> anyhow::Error {
         );
     }
     usage(fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_brokers_refuse_names_the_rights() {
+        for code in [
+            "TopicAuthorizationFailed",
+            "GroupAuthorizationFailed",
+            "TransactionalIdAuthorizationFailed",
+            "ClusterAuthorizationFailed",
+        ] {
+            let fault = Fault::new(Answer::Exit, "commit transaction", code, "refused");
+            assert!(rights(&fault).is_some_and(|remedy| remedy.contains("docs/operations.md")), "{code}");
+        }
+        assert_eq!(
+            rights(&Fault::new(Answer::Retry, "commit transaction", "OperationTimedOut", "late")),
+            None
+        );
+    }
 }

@@ -62,7 +62,7 @@ mod block_on;
 pub mod consumer;
 pub mod end_offsets;
 mod fault;
-mod groups;
+pub mod groups;
 pub mod journal_reader;
 pub mod mock;
 pub mod partitioner;

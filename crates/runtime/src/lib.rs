@@ -13,6 +13,7 @@ pub mod desk;
 pub mod journal;
 pub mod live;
 pub mod metrics;
+pub mod partial;
 pub mod ports;
 mod replay;
 pub mod restore;

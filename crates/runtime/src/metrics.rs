@@ -4,6 +4,7 @@
 use crate::arrivals::Arrivals;
 use crate::desk::{Label, Publisher};
 use crate::live::{Arrival, Batch, Live};
+use crate::partial::Partial;
 use crate::ports::{Fault, Topic};
 use crate::restore::Alarm;
 use crate::thread::Listener;
@@ -69,6 +70,8 @@ pub struct Metrics {
     task: IntGaugeVec,
     /// Tasks that wait for their restore.
     restoring: IntGauge,
+    /// Feeds that a task of ours lacks, so that it cannot run, by partition.
+    missing: IntGaugeVec,
     /// How far a feed's watermark lies behind the wall clock, in milliseconds.
     watermark_delay: IntGaugeVec,
     /// Records between a feed's position and its last known end.
@@ -189,6 +192,11 @@ impl Metrics {
             task: m.gauges("cxwatch_task", "Tasks that are restored and run", of_task)?,
             restoring: m
                 .add(IntGauge::new("cxwatch_tasks_restoring", "Tasks that wait for their restore"))?,
+            missing: m.gauges(
+                "cxwatch_task_missing_feeds",
+                "Feeds that a task lacks, so that it cannot run",
+                of_task,
+            )?,
             watermark_delay: m.gauges(
                 "cxwatch_watermark_delay_milliseconds",
                 "How far a feed's watermark lies behind the wall clock",
@@ -236,6 +244,9 @@ pub struct MetricsListener {
     shown: Vec<(i32, Vec<String>)>,
     /// The latest arrivals by feed, until there are enough to judge the feed's settings by.
     arrivals: BTreeMap<usize, Arrivals>,
+    /// What this thread has told of.
+    restoring: i64,
+    partial: Partial,
     looked_at: Millis,
 }
 
@@ -250,6 +261,8 @@ impl MetricsListener {
             counted: BTreeMap::new(),
             shown: Vec::new(),
             arrivals: BTreeMap::new(),
+            restoring: 0,
+            partial: Partial::new(),
             looked_at: 0,
         }
     }
@@ -319,6 +332,11 @@ impl MetricsListener {
         }
     }
 
+    /// The gauge holds the tasks of all threads.
+    fn show_restoring(&mut self, restoring: i64) {
+        self.metrics.restoring.add(restoring - std::mem::replace(&mut self.restoring, restoring));
+    }
+
     /// What is no longer ours is no longer shown.
     fn forget(&mut self, partition: i32) {
         let m = &self.metrics;
@@ -336,7 +354,29 @@ impl MetricsListener {
     }
 }
 
+impl Drop for MetricsListener {
+    /// A thread that has ended has no tasks, however it ended.
+    fn drop(&mut self) {
+        for partition in self.shown.iter().map(|(partition, _)| *partition).collect::<Vec<_>>() {
+            self.forget(partition);
+        }
+        self.assigned(&Partial::new());
+        self.show_restoring(0);
+    }
+}
+
 impl Listener for MetricsListener {
+    fn assigned(&mut self, partial: &Partial) {
+        for partition in self.partial.keys().filter(|partition| !partial.contains_key(partition)) {
+            let _ = self.metrics.missing.remove_label_values(&[&partition.to_string()]);
+        }
+        for (partition, feeds) in partial {
+            let gauge = self.metrics.missing.with_label_values(&[&partition.to_string()]);
+            gauge.set(i64::try_from(feeds.len()).unwrap_or(i64::MAX));
+        }
+        self.partial.clone_from(partial);
+    }
+
     fn restored(&mut self, partition: i32, alarms: &[Alarm], commits: usize, customers: usize, took_ms: u64) {
         self.metrics.restores.observe(took_ms as f64 / 1_000.0);
         for alarm in alarms {
@@ -381,7 +421,7 @@ impl Listener for MetricsListener {
             return;
         }
         self.looked_at = now;
-        self.metrics.restoring.set(i64::try_from(restoring).unwrap_or(i64::MAX));
+        self.show_restoring(i64::try_from(restoring).unwrap_or(i64::MAX));
         for (&partition, task) in tasks {
             let tally = task.take_tally();
             let m = &self.metrics;
@@ -450,5 +490,26 @@ mod tests {
         assert_eq!(metrics.actions.with_label_values(&["cart", "requested"]).get(), 1);
         assert_eq!(metrics.latency.get_sample_count(), 1);
         assert_eq!(metrics.latency.get_sample_sum(), 2.5);
+    }
+
+    #[test]
+    fn what_a_task_lacks_is_shown_until_it_is_whole_or_the_thread_ends() {
+        let registry = Registry::new();
+        let metrics = Arc::new(Metrics::new(&registry).expect("a fresh registry"));
+        let mut listener = MetricsListener::new(Arc::clone(&metrics));
+        let shown = || {
+            let families = registry.gather();
+            let family = families.iter().find(|f| f.name() == "cxwatch_task_missing_feeds");
+            let line = |m: &prometheus::proto::Metric| {
+                (m.get_label()[0].value().to_owned(), m.get_gauge().get_value() as i64)
+            };
+            family.map(|f| f.get_metric().iter().map(line).collect::<Vec<_>>()).unwrap_or_default()
+        };
+        listener.assigned(&Partial::from([(3, vec![0, 2]), (7, vec![1])]));
+        assert_eq!(shown(), [("3".to_owned(), 2), ("7".to_owned(), 1)]);
+        listener.assigned(&Partial::from([(7, vec![1])]));
+        assert_eq!(shown(), [("7".to_owned(), 1)]);
+        drop(listener);
+        assert_eq!(shown(), []);
     }
 }

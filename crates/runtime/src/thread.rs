@@ -9,6 +9,7 @@ mod commit;
 
 use crate::desk::Publisher;
 use crate::live::{Batch, Live};
+use crate::partial::{Partial, partial};
 use crate::ports::{
     Answer, Clock, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, Item, JournalStore, Ports,
     Rebalance, Sink, Source,
@@ -43,6 +44,11 @@ pub trait Listener {
 
     /// A task is no longer ours; `clean`: everything it did is committed.
     fn closed(&mut self, partition: i32, clean: bool);
+
+    /// What is ours has changed: the tasks of which some feeds are not.
+    fn assigned(&mut self, partial: &Partial) {
+        let _ = partial;
+    }
 
     /// A transaction has committed, with these shares of tasks.
     fn committed(&mut self, batches: &[(i32, Batch)], took_ms: u64, now: Millis);
@@ -404,6 +410,7 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
             }
             Rebalance::Lost(partitions) => self.give_up(partitions, false),
         }
+        self.listener.assigned(&partial(&self.assigned, self.plan.book.feeds.len()));
     }
 
     /// A task is ours when all its feeds are.

@@ -180,6 +180,13 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
         let files: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
         anyhow::bail!("there is nothing to replay, the input is empty: {}", files.join(", "));
     }
+    if !args.files.is_empty() && report.span.is_none() && report.rejected.values().all(|count| *count == 0) {
+        let files: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+        eprintln!(
+            "warning: no rows: nothing in {} came to an event (a header alone, or rows that the mapping passes over)",
+            files.join(", ")
+        );
+    }
     if !args.quiet {
         eprint!("{}", summary::render(&job, &report, &summary));
     }

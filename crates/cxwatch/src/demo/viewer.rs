@@ -26,6 +26,7 @@ pub(super) struct Viewer {
 struct Tally {
     asked: u64,
     withdrawn: u64,
+    expired: u64,
 }
 
 impl Viewer {
@@ -58,7 +59,10 @@ impl Viewer {
                 "withdraw"
             }
             // Nobody took it in time; the summary counts them.
-            ActionKind::Expired => return None,
+            ActionKind::Expired => {
+                tally.expired += 1;
+                return None;
+            }
         };
         let customer = message.subject.as_deref().unwrap_or("?");
         let say = match (&data.cause, message.kind) {
@@ -86,8 +90,11 @@ impl Viewer {
     pub(super) fn summary(&self) -> String {
         let mut text = String::new();
         for (rule, tally) in &self.by_rule {
-            let _ =
-                writeln!(text, "  {rule:<22} {:>4} asked for, {:>4} withdrawn", tally.asked, tally.withdrawn);
+            let Tally { asked, withdrawn, expired } = tally;
+            let _ = writeln!(
+                text,
+                "  {rule:<22} {asked:>4} asked for, {withdrawn:>4} withdrawn, {expired:>4} expired untaken"
+            );
         }
         let open = self.actions.values().filter(|seen| seen.open).count();
         let value = format_micro(self.value_at_risk / MICRO * MICRO);

@@ -36,6 +36,22 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
+/// Unpacked bytes; where they end too early, what to do is said.
+struct Unpacked<R>(R);
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(
+                error.kind(),
+                "the compressed file is cut off here; copy it again, or unpack what there is of it \
+                 (`gzip -dc` or `zstd -dc`, up to the last whole line) and replay that",
+            ),
+            _ => error,
+        })
+    }
+}
+
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Opens a file, or standard input.
@@ -56,11 +72,11 @@ pub(crate) fn open(path: &Path, bytes: &BytesRead) -> Result<Input> {
     let mut raw = BufReader::with_capacity(CHUNK_BYTES, Counted { from: raw, bytes: bytes.clone() });
     let start = raw.fill_buf().with_context(|| format!("cannot read {name}"))?;
     Ok(match start {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(
+        [0x1f, 0x8b, ..] => Box::new(Unpacked(flate2::bufread::MultiGzDecoder::new(raw))),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(Unpacked(
             zstd::stream::read::Decoder::with_buffer(raw)
                 .with_context(|| format!("cannot read {name} as zstd"))?,
-        ),
+        )),
         [b'P', b'K', 3, 4, ..] => {
             bail!("{name} is a zip archive; unpack it first (or pipe it: unzip -p {name})")
         }

@@ -23,9 +23,11 @@ pub(crate) fn feeds(path: &Path, book: &Rulebook, needed: FeedSet) -> Result<Fee
     let mut seen = FeedSet::default();
     let mut lines = Lines::new(input::open(path, &BytesRead::default())?);
     let key = memchr::memmem::Finder::new(b"\"type\"");
+    let mut last = 0;
     while let Some((number, line)) =
-        lines.next().with_context(|| format!("cannot read {}", path.display()))?
+        lines.next().with_context(|| format!("cannot read on in {} after line {last}", path.display()))?
     {
+        last = number;
         let Line::Text(line) = line else { continue };
         for at in key.find_iter(line) {
             let Some(kind) = text_after(&line[at + b"\"type\"".len()..]) else { continue };

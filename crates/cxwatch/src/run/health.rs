@@ -1,15 +1,17 @@
 //! What the process knows of its own health, told by its threads, shown by the admin server.
 
+use cxwatch_runtime::partial::Partial;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All reasons there are; docs/operations.md explains each.
-pub(crate) const REASONS: [&str; 9] = [
+pub(crate) const REASONS: [&str; 10] = [
     "starting",
     "stopping",
     "failed",
     "not_assigned",
+    "incomplete_tasks",
     "restoring",
     "blind",
     "brokers_silent",
@@ -27,6 +29,10 @@ pub(crate) struct Readiness {
     /// Feeds whose silence nobody would notice: neither `expect` is set, nor is there a heartbeat.
     pub(crate) unwatched: Vec<String>,
 }
+
+/// What to look at where the group gives a task without all its feeds.
+pub(crate) const WHY_INCOMPLETE: &str = "other members of the group have them, or nobody: do all processes run a rulebook \
+     with the same feeds, and have all feeds' topics the same number of partitions?";
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +52,8 @@ pub(crate) struct TasksSeen {
     pub(crate) restoring: usize,
     /// By feed: in how many tasks it is blind.
     pub(crate) blind: BTreeMap<usize, usize>,
+    /// Tasks that cannot run, and the feeds that they lack.
+    pub(crate) partial: Partial,
     /// Of input that ends: whether all its tasks have gone through it.
     pub(crate) done: bool,
 }
@@ -127,6 +135,12 @@ impl Health {
         self.state().key_hashes = differ;
     }
 
+    /// Feeds by name.
+    pub(crate) fn names(&self, feeds: &[usize]) -> String {
+        let name = |feed: &usize| self.feeds.get(*feed).map_or("?", String::as_str);
+        feeds.iter().map(name).collect::<Vec<_>>().join(" and ")
+    }
+
     /// A thread has ended for good.
     pub(crate) fn failed(&self, why: String) {
         self.state().failure.get_or_insert(why);
@@ -155,9 +169,16 @@ impl Health {
         }
         let restoring: usize = state.threads.iter().map(|thread| thread.restoring).sum();
         let tasks: usize = state.threads.iter().map(|thread| thread.tasks).sum();
+        let partial = state.threads.iter().flat_map(|thread| &thread.partial);
+        let partial: Vec<String> = partial
+            .map(|(partition, feeds)| format!("task {partition} lacks {}", self.names(feeds)))
+            .collect();
+        if !partial.is_empty() {
+            say("incomplete_tasks", format!("{}; {WHY_INCOMPLETE}", partial.join(", ")));
+        }
         if restoring > 0 {
             say("restoring", format!("{restoring} tasks are being restored, {tasks} are at work"));
-        } else if state.started && tasks == 0 {
+        } else if state.started && tasks == 0 && partial.is_empty() {
             say("not_assigned", "the group has given this process no task".to_owned());
         }
         let mut blind: BTreeMap<usize, usize> = BTreeMap::new();
@@ -237,6 +258,10 @@ mod tests {
         health.seen(1, TasksSeen { tasks: 2, blind: BTreeMap::from([(1, 2)]), ..TasksSeen::default() });
         assert_eq!(reasons(&health), ["blind"]);
         assert!(health.readiness().reasons[0].detail.starts_with("feed web cannot be seen in 2 tasks"));
+        let partial = Partial::from([(3, vec![0, 1])]);
+        health.seen(1, TasksSeen { partial, ..TasksSeen::default() });
+        assert_eq!(reasons(&health), ["incomplete_tasks"]);
+        assert!(health.readiness().reasons[0].detail.starts_with("task 3 lacks social and web; "));
         health.seen(1, TasksSeen { tasks: 2, ..TasksSeen::default() });
         assert!(health.readiness().ready);
         health.trouble(0, Some("commit transaction: timed out".to_owned()));

@@ -1,10 +1,11 @@
 //! What a stream thread tells: the runtime makes metrics and log lines of it, this makes health of it.
 
-use super::health::{Health, TasksSeen};
+use super::health::{Health, TasksSeen, WHY_INCOMPLETE};
 use cxwatch_event::Millis;
 use cxwatch_runtime::desk::Publisher;
 use cxwatch_runtime::live::{Batch, Live};
 use cxwatch_runtime::metrics::{Metrics, MetricsListener};
+use cxwatch_runtime::partial::Partial;
 use cxwatch_runtime::ports::Fault;
 use cxwatch_runtime::restore::Alarm;
 use cxwatch_runtime::thread::Listener;
@@ -21,6 +22,7 @@ pub(crate) struct Reporter {
     feeds: usize,
     health: Arc<Health>,
     metrics: MetricsListener,
+    partial: Partial,
     looked: Option<Instant>,
     troubled: bool,
 }
@@ -31,7 +33,7 @@ impl Reporter {
         let metrics = MetricsListener::new(metrics);
         // A thread that begins anew has its fault behind it.
         health.trouble(thread, None);
-        Reporter { thread, feeds, health, metrics, looked: None, troubled: false }
+        Reporter { thread, feeds, health, metrics, partial: Partial::new(), looked: None, troubled: false }
     }
 
     fn fine(&mut self) {
@@ -58,6 +60,16 @@ impl Listener for Reporter {
         self.metrics.closed(partition, clean);
     }
 
+    fn assigned(&mut self, partial: &Partial) {
+        for (task, feeds) in partial.iter().filter(|(task, feeds)| self.partial.get(task) != Some(feeds)) {
+            let lacks = self.health.names(feeds);
+            tracing::warn!(task, lacks, "a task has not all its feeds and cannot run: {WHY_INCOMPLETE}");
+        }
+        self.partial.clone_from(partial);
+        self.metrics.assigned(partial);
+        self.looked = None;
+    }
+
     fn committed(&mut self, batches: &[(i32, Batch)], took_ms: u64, now: Millis) {
         self.fine();
         self.metrics.committed(batches, took_ms, now);
@@ -80,7 +92,8 @@ impl Listener for Reporter {
         }
         self.looked = Some(Instant::now());
         let done = tasks.values().all(Live::is_done);
-        let mut seen = TasksSeen { tasks: tasks.len(), restoring, blind: BTreeMap::new(), done };
+        let partial = self.partial.clone();
+        let mut seen = TasksSeen { tasks: tasks.len(), restoring, blind: BTreeMap::new(), partial, done };
         for feed in 0..self.feeds {
             let blind = tasks.values().filter(|live| live.is_blind(feed)).count();
             if blind > 0 {

@@ -16,9 +16,10 @@ pub(crate) struct Metrics {
     pub(crate) thread_restarts: IntCounter,
     /// 1 if feeds were written with different key hashes.
     pub(crate) key_hashes_differ: IntGauge,
-    /// By `rulebook`, `version` and `hash`: 1 for the rulebook in force. Two hashes in one group: a rollout is under way,
-    /// or was forgotten.
+    /// By `rulebook`, `version` and `hash`: 1 for the rulebook in force.
     pub(crate) rulebook: IntGaugeVec,
+    /// Different rulebooks among the members of the group: above 1 a rollout is under way, or was forgotten.
+    pub(crate) rulebooks_in_group: IntGauge,
 }
 
 impl Metrics {
@@ -39,11 +40,16 @@ impl Metrics {
                 Opts::new("cxwatch_rulebook_info", "1 for the rulebook in force"),
                 &["rulebook", "version", "hash"],
             )?,
+            rulebooks_in_group: IntGauge::new(
+                "cxwatch_rulebooks_in_group",
+                "Different rulebooks among the members of the group",
+            )?,
             registry,
         };
         metrics.registry.register(Box::new(metrics.thread_restarts.clone()))?;
         metrics.registry.register(Box::new(metrics.key_hashes_differ.clone()))?;
         metrics.registry.register(Box::new(metrics.rulebook.clone()))?;
+        metrics.registry.register(Box::new(metrics.rulebooks_in_group.clone()))?;
         Ok(metrics)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod health;
 mod listener;
 pub(crate) mod log;
 pub(crate) mod metrics;
+mod rulebooks;
 pub(crate) mod setup;
 pub(crate) mod threads;
 

@@ -4,6 +4,7 @@ use super::decoders::decoders;
 use super::health::Health;
 use super::listener::Reporter;
 use super::metrics::Metrics;
+use super::rulebooks::{RulebookWatch, client_id, short_hash};
 use super::setup::Setup;
 use crate::settings::{Moment, Settings};
 use anyhow::Result;
@@ -66,6 +67,8 @@ struct Shared<C> {
     plan: Arc<Plan<Decider>>,
     properties: Properties,
     settings: Settings,
+    /// The rulebook's hash, for client ids.
+    rules: String,
     feed_topics: Vec<String>,
     ends: EndsView,
     clock: C,
@@ -79,6 +82,7 @@ pub(crate) struct Service {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Result<(), Fault>>>,
     watch: EndOffsetsWatch,
+    _rulebooks: RulebookWatch,
     health: Arc<Health>,
 }
 
@@ -96,11 +100,14 @@ impl Service {
         let wall = clock.clone();
         let properties = &setup.settings.kafka.properties;
         let watch = EndOffsetsWatch::spawn(properties, topics, pace.ends_every, move || wall.now())?;
+        let rules = short_hash(&setup.book);
+        let rulebooks = RulebookWatch::spawn(&setup.settings, rules.clone(), metrics.clone())?;
         let stop = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared {
             plan: Arc::new(plan(setup, pace, clock.now())),
             properties: properties.clone(),
             settings: setup.settings.clone(),
+            rules,
             feed_topics: setup.feed_topics(),
             ends: watch.view(),
             clock,
@@ -116,7 +123,7 @@ impl Service {
                     .spawn(move || lives(&shared, number))
             })
             .collect::<std::io::Result<Vec<_>>>()?;
-        Ok(Service { stop, threads, watch, health })
+        Ok(Service { stop, threads, watch, _rulebooks: rulebooks, health })
     }
 
     /// Whether all threads have ended by themselves.
@@ -169,6 +176,10 @@ fn lives<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Faul
         }
         let Err(fault) = ended else { return Ok(()) };
         if fault.answer == Answer::Exit {
+            let mut fault = fault;
+            if let Some(rights) = crate::cluster::rights(&fault) {
+                fault.message = format!("{}; {rights}", fault.message);
+            }
             tracing::error!(thread = number, %fault, "cannot go on");
             shared.health.failed(fault.to_string());
             shared.stop.store(true, Ordering::Relaxed);
@@ -191,13 +202,16 @@ fn lives<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Faul
 /// One life: a group member and a producer from first to last.
 fn life<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault> {
     let Shared { settings, feed_topics, .. } = shared;
-    let member = member_properties(settings, number);
+    let mut member = member_properties(settings, number);
     let name = format!("{}-{}-{number}", settings.application_id, settings.instance_id);
     let names = topic_names(settings);
     // The producer first: it fences what an earlier process of this name may have left open.
     let sink = KafkaSink::new(&shared.properties, &name, names, feed_topics, ANSWER_WITHIN)?;
     let journal = KafkaJournal::new(&member, &settings.topics.journal, ANSWER_WITHIN)?;
     let reread = KafkaRereader::new(&member, ANSWER_WITHIN)?;
+    if !settings.kafka.properties.contains_key("client.id") {
+        member.insert("client.id".to_owned(), client_id(&name, &shared.rules));
+    }
     let source = FeedConsumer::subscribe(&member, feed_topics, ANSWER_WITHIN)?;
     let parts =
         Parts { source, sink, journal, reread, ends: shared.ends.clone(), clock: shared.clock.clone() };
@@ -233,7 +247,12 @@ fn topic_names(settings: &Settings) -> TopicNames {
 
 fn plan(setup: &Setup, pace: &Pace, now: Millis) -> Plan<Decider> {
     let Setup { settings, source, book, feeds } = setup;
-    let rules = Rules { source: source.clone(), hash: book.hash, settings: setup.engine(), feeds: setup.feed_names() };
+    let rules = Rules {
+        source: source.clone(),
+        hash: book.hash,
+        settings: setup.engine(),
+        feeds: setup.feed_names(),
+    };
     let of_feed = feeds.clone();
     let defaults = Timing::new(feeds.len());
     let commit_ms = settings.commit_interval_ms.unsigned_abs();
