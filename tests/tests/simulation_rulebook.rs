@@ -1,6 +1,6 @@
 //! What becomes of a task when its rulebook changes between two starts (DESIGN, section 6).
 
-use cxwatch_engine::{Desk, Effect, EventRef, FOREVER, Filing, Judge, Settings, Task};
+use cxwatch_engine::{Desk, Effect, EventRef, FOREVER, Filing, Judge, Moment, Settings, Task};
 use cxwatch_event::{Event, Millis, Record, TypeId};
 use cxwatch_rulebook::{FeedIx, Kind, Level, Roles, Rulebook, Span};
 use cxwatch_tests::world::book::{Draft, catalogue, compile, type_id};
@@ -15,11 +15,11 @@ struct Notes(Vec<String>);
 impl Desk for Notes {
     type State = u32;
 
-    fn take(&mut self, book: &Rulebook, state: &mut u32, effect: &Effect, _: Millis) {
+    fn take(&mut self, moment: &Moment<'_>, state: &mut u32, effect: &Effect) {
         *state += 1;
         if let Effect::Detected(d) = effect {
             assert_eq!(d.level, Level::Breach);
-            self.0.push(format!("{} at {}", book.rule(d.rule).id, d.time));
+            self.0.push(format!("{} at {}", moment.book.rule(d.rule).id, d.time));
         }
     }
 
@@ -27,9 +27,10 @@ impl Desk for Notes {
         None
     }
 
-    fn wake(&mut self, _: &Rulebook, _: &str, _: &mut u32, _: Millis) {}
+    fn wake(&mut self, _: &Moment<'_>, _: &mut u32) {}
 
-    fn rule_removed(&mut self, customer: &str, _: &mut u32, rule: &str, instant: Millis) {
+    fn rule_removed(&mut self, moment: &Moment<'_>, _: &mut u32, rule: &str) {
+        let Moment { customer, instant, .. } = *moment;
         self.0.push(format!("{rule} removed for {customer} at {instant}"));
     }
 

@@ -3,7 +3,7 @@
 use crate::ActionId;
 use crate::state::{Cooldown, CustomerState, Desktop, Live};
 use compact_str::CompactString;
-use cxwatch_engine::{Desk, Detection, Effect, Ended, EventRef};
+use cxwatch_engine::{Desk, Detection, Effect, Ended, EventRef, Moment};
 use cxwatch_event::Millis;
 use cxwatch_event::messages::SuppressionReason;
 use cxwatch_rulebook::{Action, Level, Rule, Rulebook};
@@ -394,7 +394,8 @@ fn is_same(one: &EventRef, other: &EventRef) -> bool {
 impl Desk for Decider {
     type State = CustomerState;
 
-    fn take(&mut self, book: &Rulebook, state: &mut CustomerState, effect: &Effect, instant: Millis) {
+    fn take(&mut self, moment: &Moment<'_>, state: &mut CustomerState, effect: &Effect) {
+        let Moment { book, instant, .. } = *moment;
         match effect {
             Effect::Detected(detection) => {
                 self.detected(book, state.get_or_new(), detection, instant);
@@ -419,7 +420,8 @@ impl Desk for Decider {
         actions.chain(state.cooldowns.iter().map(|c| c.until)).min()
     }
 
-    fn wake(&mut self, _: &Rulebook, customer: &str, state: &mut CustomerState, instant: Millis) {
+    fn wake(&mut self, moment: &Moment<'_>, state: &mut CustomerState) {
+        let Moment { customer, instant, .. } = *moment;
         let Some(desktop) = state.get_mut() else { return };
         desktop.cooldowns.retain(|c| c.until > instant);
         for live in desktop.actions.iter_mut().filter(|l| l.over.is_none() && l.expires <= instant) {
@@ -439,7 +441,8 @@ impl Desk for Decider {
         }
     }
 
-    fn rule_removed(&mut self, customer: &str, state: &mut CustomerState, rule: &str, instant: Millis) {
+    fn rule_removed(&mut self, moment: &Moment<'_>, state: &mut CustomerState, rule: &str) {
+        let Moment { customer, instant, .. } = *moment;
         let Some(desktop) = state.get_mut() else { return };
         let (gone, kept): (Vec<Live>, Vec<Live>) =
             std::mem::take(&mut desktop.actions).into_iter().partition(|l| l.rule == rule);

@@ -1,7 +1,7 @@
 //! The life of an action, as sentences.
 
 use crate::{Change, CustomerState, Decider, Decision, WallClock};
-use cxwatch_engine::{Clock, Desk, Detection, Effect, Ended, EventRef, Measures};
+use cxwatch_engine::{Clock, Desk, Detection, Effect, Ended, EventRef, Measures, Moment};
 use cxwatch_event::messages::SuppressionReason;
 use cxwatch_event::{Catalogue, Interest, MICRO};
 use cxwatch_rulebook::{
@@ -66,6 +66,10 @@ fn book(class: Class, cooldown_ms: Option<i64>) -> Rulebook {
     }
 }
 
+fn moment(book: &Rulebook, instant: i64) -> Moment<'_> {
+    Moment { book, customer: "c1", profile: &cxwatch_event::UNKNOWN, instant }
+}
+
 struct Desktop {
     book: Rulebook,
     decider: Decider,
@@ -105,7 +109,8 @@ impl Desktop {
             severity: 50,
             clock: Clock { instant: time, watermark: time, feeds: Default::default() },
         };
-        self.decider.take(&self.book, &mut self.state, &Effect::Detected(Box::new(detection)), time);
+        let effect = Effect::Detected(Box::new(detection));
+        self.decider.take(&moment(&self.book, time), &mut self.state, &effect);
         self
     }
 
@@ -120,12 +125,12 @@ impl Desktop {
             about: Self::about(about),
             by: None,
         };
-        self.decider.take(&self.book, &mut self.state, &effect(Box::new(ended)), at);
+        self.decider.take(&moment(&self.book, at), &mut self.state, &effect(Box::new(ended)));
         self
     }
 
     fn wake(&mut self, at: i64) -> &mut Self {
-        self.decider.wake(&self.book, "c1", &mut self.state, at);
+        self.decider.wake(&moment(&self.book, at), &mut self.state);
         self
     }
 
@@ -243,7 +248,7 @@ fn history_warms_up_and_what_is_too_old_for_the_wall_clock_is_not_sent() {
 fn a_removed_rule_revokes_what_it_asked_for() {
     let mut desk = Desktop::calm();
     desk.detect(Level::Breach, "e1", 100);
-    desk.decider.rule_removed("c1", &mut desk.state, "late-call", 120);
+    desk.decider.rule_removed(&moment(&desk.book, 120), &mut desk.state, "late-call");
     assert_eq!(desk.decided(), ["Requested 0", "RevokedRuleRemoved 1"]);
     assert!(desk.decider.is_idle(&desk.state));
 }

@@ -6,7 +6,7 @@ use crate::due::Due;
 use crate::effect::{Detection, Effect, Ended, EventRef};
 use crate::place::Pos;
 use crate::window::{Arrival, Completion, FiredWindow};
-use crate::{Desk, Limits, Measures, Task};
+use crate::{Desk, Limits, Measures, Moment, Task};
 use compact_str::{CompactString, format_compact};
 use cxwatch_event::{Event, MICRO, Micro, Millis, Value};
 use cxwatch_rulebook::{
@@ -452,7 +452,9 @@ impl<D: Desk> Task<D> {
         self.digest = mix(self.digest, &parts);
         let instant = self.instant;
         let customer = self.customers.live(at);
-        self.desk.take(book, &mut customer.desk, &effect, instant);
+        let profile = &cxwatch_event::UNKNOWN;
+        let moment = Moment { book, customer: &customer.id, profile, instant };
+        self.desk.take(&moment, &mut customer.desk, &effect);
         self.desk_later(at);
     }
 }

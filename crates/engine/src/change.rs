@@ -5,7 +5,7 @@ use crate::customers::{Customer, State};
 use crate::due::Pending;
 use crate::task::{Feed, NEVER};
 use crate::wheel::Wheel;
-use crate::{BufferedRef, Desk, EventRef, FeedSettings, Measures, Settings, Task};
+use crate::{BufferedRef, Desk, EventRef, FeedSettings, Measures, Moment, Settings, Task};
 use compact_str::CompactString;
 use cxwatch_rulebook::{Rule, RuleIx, Rulebook};
 use std::sync::Arc;
@@ -76,8 +76,10 @@ impl<D: Desk> Task<D> {
         self.move_feeds(&old);
         for mut customer in self.customers.take_all() {
             for rule in &gone {
-                let id = customer.id.clone();
-                self.desk.rule_removed(&id, &mut customer.desk, rule, self.instant);
+                let profile = &cxwatch_event::UNKNOWN;
+                let moment =
+                    Moment { book: &book, customer: &customer.id, profile, instant: self.instant };
+                self.desk.rule_removed(&moment, &mut customer.desk, rule);
             }
             move_slots(&mut customer, &fates);
             if !numbers.is_none() {

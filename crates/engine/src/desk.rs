@@ -1,9 +1,22 @@
 //! What takes the engine's effects at once, customer by customer.
 
-use crate::Effect;
-use cxwatch_event::Millis;
-use cxwatch_rulebook::Rulebook;
+use crate::{Effect, EventRef};
+use cxwatch_event::{Event, Millis, Profile};
+use cxwatch_rulebook::{RuleIx, Rulebook};
 use serde::{Serialize, de::DeserializeOwned};
+
+/// What the desk is told with everything: under which rulebook, of whom, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// The rulebook in force.
+    pub book: &'a Rulebook,
+    /// The customer.
+    pub customer: &'a str,
+    /// What is known of the customer.
+    pub profile: &'a Profile,
+    /// The instant being processed.
+    pub instant: Millis,
+}
 
 /// The desk at which effects become decisions. It keeps a state of its own for every customer, which lives, is written
 /// and is restored with the engine's, and it may ask to be woken in event time.
@@ -14,20 +27,27 @@ pub trait Desk {
     type State: Default + Clone + PartialEq + Serialize + DeserializeOwned;
 
     /// Takes an effect.
-    fn take(&mut self, book: &Rulebook, state: &mut Self::State, effect: &Effect, instant: Millis);
+    fn take(&mut self, moment: &Moment<'_>, state: &mut Self::State, effect: &Effect);
+
+    /// An event has been applied that means something to decisions, or whose type a rule names. It comes before its
+    /// effects.
+    fn saw(&mut self, _: &Moment<'_>, _: &mut Self::State, _: &Event, _: &EventRef) {}
+
+    /// An event that shows that a rule's customer was saved: of this key, or of any where the event names none.
+    fn succeeded(&mut self, _: &Moment<'_>, _: &mut Self::State, _: RuleIx, _: Option<&str>, _: &EventRef) {}
 
     /// When it wants to be woken for this customer, in event time.
     fn next(&self, state: &Self::State) -> Option<Millis>;
 
     /// The time it asked for has come.
-    fn wake(&mut self, book: &Rulebook, customer: &str, state: &mut Self::State, instant: Millis);
+    fn wake(&mut self, moment: &Moment<'_>, state: &mut Self::State);
 
     /// A step is over: everything that follows from what was read or reached has come in. What is taken back and found
     /// again within one step is one change.
     fn settled(&mut self) {}
 
     /// A rule is no longer in the rulebook, or has become another kind: what it proposed ends.
-    fn rule_removed(&mut self, customer: &str, state: &mut Self::State, rule: &str, instant: Millis);
+    fn rule_removed(&mut self, moment: &Moment<'_>, state: &mut Self::State, rule: &str);
 
     /// Whether nothing is kept for this customer.
     fn is_idle(&self, state: &Self::State) -> bool;
@@ -43,7 +63,7 @@ pub struct Filing {
 impl Desk for Filing {
     type State = ();
 
-    fn take(&mut self, _: &Rulebook, _: &mut (), effect: &Effect, _: Millis) {
+    fn take(&mut self, _: &Moment<'_>, _: &mut (), effect: &Effect) {
         self.effects.push(effect.clone());
     }
 
@@ -51,9 +71,9 @@ impl Desk for Filing {
         None
     }
 
-    fn wake(&mut self, _: &Rulebook, _: &str, _: &mut (), _: Millis) {}
+    fn wake(&mut self, _: &Moment<'_>, _: &mut ()) {}
 
-    fn rule_removed(&mut self, _: &str, _: &mut (), _: &str, _: Millis) {}
+    fn rule_removed(&mut self, _: &Moment<'_>, _: &mut (), _: &str) {}
 
     fn is_idle(&self, _: &()) -> bool {
         true

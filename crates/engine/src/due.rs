@@ -2,7 +2,7 @@
 
 use crate::customers::{NONE, State};
 use crate::wheel::Timer;
-use crate::{Desk, Task};
+use crate::{Desk, Moment, Task};
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{FeedSet, Level, RuleIx, Rulebook};
@@ -98,8 +98,8 @@ impl<D: Desk> Task<D> {
         self.counts.held += self.pending.len().saturating_sub(held) as u64;
         // The wheel's order depends on when timers were set.
         woken.sort_unstable();
-        for (_, id, at) in woken {
-            self.wake_desk(book, &id, at);
+        for (_, _, at) in woken {
+            self.wake_desk(book, at);
         }
         self.desk.settled();
     }
@@ -226,11 +226,13 @@ impl<D: Desk> Task<D> {
         }
     }
 
-    fn wake_desk(&mut self, book: &Rulebook, id: &CompactString, at: u32) {
+    fn wake_desk(&mut self, book: &Rulebook, at: u32) {
         self.touch(at);
         let instant = self.instant;
         let Some(customer) = self.customers.at(at) else { return };
-        self.desk.wake(book, id, &mut customer.desk, instant);
+        let profile = &cxwatch_event::UNKNOWN;
+        let moment = Moment { book, customer: &customer.id, profile, instant };
+        self.desk.wake(&moment, &mut customer.desk);
         self.desk_later(at);
     }
 

@@ -23,7 +23,7 @@ mod verdict;
 mod wheel;
 mod window;
 
-pub use desk::{Desk, Filing};
+pub use desk::{Desk, Filing, Moment};
 pub use effect::{Clock, Counts, Detection, Effect, Ended, EventRef, Measures, Refused};
 pub use settings::{FeedSettings, Limits, Settings};
 pub use snapshot::{BufferedRef, FeedState, Head, Piece};

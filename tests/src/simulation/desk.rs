@@ -1,9 +1,8 @@
 //! A desk that numbers what it is told, and forgets nothing.
 
 use crate::drive::told;
-use cxwatch_engine::{Desk, Effect};
+use cxwatch_engine::{Desk, Effect, Moment};
 use cxwatch_event::Millis;
-use cxwatch_rulebook::Rulebook;
 use cxwatch_runtime::desk::{Output, Place, Publisher, Wall};
 use cxwatch_runtime::ports::Topic;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -43,7 +42,7 @@ impl SimDesk {
 impl Desk for SimDesk {
     type State = ();
 
-    fn take(&mut self, _: &Rulebook, _: &mut (), effect: &Effect, _: Millis) {
+    fn take(&mut self, _: &Moment<'_>, _: &mut (), effect: &Effect) {
         let late = match (effect, &self.wall) {
             (Effect::Detected(d), Wall::At(now)) if *now > d.time + self.ttl_ms => {
                 self.expired.push(self.decisions);
@@ -69,9 +68,9 @@ impl Desk for SimDesk {
         None
     }
 
-    fn wake(&mut self, _: &Rulebook, _: &str, _: &mut (), _: Millis) {}
+    fn wake(&mut self, _: &Moment<'_>, _: &mut ()) {}
 
-    fn rule_removed(&mut self, _: &str, _: &mut (), _: &str, _: Millis) {}
+    fn rule_removed(&mut self, _: &Moment<'_>, _: &mut (), _: &str) {}
 
     fn is_idle(&self, _: &()) -> bool {
         true

@@ -1,9 +1,9 @@
 //! What the tasks of a replay say, kept in order until it is written.
 
 use cxwatch_decision::{CustomerState, Decider, Decision, WallClock};
-use cxwatch_engine::{Desk, Effect, NEVER};
-use cxwatch_event::Millis;
-use cxwatch_rulebook::Rulebook;
+use cxwatch_engine::{Desk, Effect, EventRef, Moment, NEVER};
+use cxwatch_event::{Event, Millis};
+use cxwatch_rulebook::RuleIx;
 
 /// One thing that a task says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,25 +52,40 @@ fn instant_of(decision: &Decision) -> Millis {
 impl Desk for Ledger {
     type State = CustomerState;
 
-    fn take(&mut self, book: &Rulebook, state: &mut CustomerState, effect: &Effect, instant: Millis) {
-        self.effects.push((instant, effect.clone()));
-        self.decider.take(book, state, effect, instant);
+    fn take(&mut self, moment: &Moment<'_>, state: &mut CustomerState, effect: &Effect) {
+        self.effects.push((moment.instant, effect.clone()));
+        self.decider.take(moment, state, effect);
+    }
+
+    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, event: &Event, at: &EventRef) {
+        self.decider.saw(moment, state, event, at);
+    }
+
+    fn succeeded(
+        &mut self,
+        moment: &Moment<'_>,
+        state: &mut CustomerState,
+        rule: RuleIx,
+        key: Option<&str>,
+        at: &EventRef,
+    ) {
+        self.decider.succeeded(moment, state, rule, key, at);
     }
 
     fn next(&self, state: &CustomerState) -> Option<Millis> {
         self.decider.next(state)
     }
 
-    fn wake(&mut self, book: &Rulebook, customer: &str, state: &mut CustomerState, instant: Millis) {
-        self.decider.wake(book, customer, state, instant);
+    fn wake(&mut self, moment: &Moment<'_>, state: &mut CustomerState) {
+        self.decider.wake(moment, state);
     }
 
     fn settled(&mut self) {
         self.decider.settled();
     }
 
-    fn rule_removed(&mut self, customer: &str, state: &mut CustomerState, rule: &str, instant: Millis) {
-        self.decider.rule_removed(customer, state, rule, instant);
+    fn rule_removed(&mut self, moment: &Moment<'_>, state: &mut CustomerState, rule: &str) {
+        self.decider.rule_removed(moment, state, rule);
     }
 
     fn is_idle(&self, state: &CustomerState) -> bool {
