@@ -4,6 +4,7 @@
 //! ([`Rejection`]); everything behind this border works on [`Event`]s whose fields are known to be of their
 //! declared types.
 
+pub mod asyncapi;
 mod catalogue;
 pub mod decode;
 mod event;

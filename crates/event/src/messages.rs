@@ -1,6 +1,6 @@
 //! The messages that go out, and the outcomes that come in, as they stand on the wire.
 //!
-//! All are CloudEvents 1.0 in structured mode. They are plain data: whoever decides fills them in, whoever reads
+//! All are CloudEvents 1.0 in structured mode, but for dead letters, which are records as they came. They are plain data: whoever decides fills them in, whoever reads
 //! them ignores what they do not know. The JSON Schemas in `schemas/` are generated from these types.
 
 mod action;
@@ -14,7 +14,7 @@ pub use action::{
     ActionData, ActionKind, ActionMessage, Alternative, Arm, Cause, CauseReason, Route, Score, TimelineEntry,
     Verb, Why,
 };
-pub use dead_letter::{DeadLetterData, DeadLetterHeader, DeadLetterKind, DeadLetterMessage};
+pub use dead_letter::DeadLetterHeaders;
 pub use detection::{DetectionData, DetectionKind, DetectionMessage, EndData, EndKind, EndMessage};
 pub use outcome::{OutcomeData, OutcomeKind, OutcomeMessage};
 pub use shared::{ClockState, Decimal, EventKey, Evidence, FeedState, Health, Level, Rfc3339, RuleRef};

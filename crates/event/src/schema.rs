@@ -5,7 +5,7 @@
 
 use crate::decode::ATTRIBUTE_BYTES_MAX;
 use crate::messages::{
-    ActionMessage, DeadLetterMessage, DetectionMessage, EndMessage, OutcomeMessage, SuppressionMessage,
+    ActionMessage, DeadLetterHeaders, DetectionMessage, EndMessage, OutcomeMessage, SuppressionMessage,
 };
 use crate::{Catalogue, Field, FieldType, Privacy, TypeSpec, builtin, rfc3339};
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -26,9 +26,9 @@ fn messages() -> [(String, Value); 6] {
     [
         of_message::<ActionMessage>("cx.actions.v1", "What the routing system is asked to do."),
         of_message::<SuppressionMessage>("cx.suppressions.v1", "A candidate that led to no action."),
-        of_message::<DeadLetterMessage>(
+        of_message::<DeadLetterHeaders>(
             "cx.dead-letters.v1",
-            "A record, or one event of it, that was refused.",
+            "The headers of a record, or one event of it, that was refused; key and value are as they came.",
         ),
         of_message::<OutcomeMessage>("cx.outcomes.v1", "What became of an action."),
         of_message::<DetectionMessage>("replay.detection", "A rule holds for a customer."),

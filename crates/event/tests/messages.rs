@@ -5,8 +5,8 @@
 
 mod support;
 
+use cxwatch_event::Reason;
 use cxwatch_event::messages::*;
-use cxwatch_event::{RawRecord, Reason, Rejection};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -171,21 +171,16 @@ fn suppressed() -> SuppressionMessage {
     }
 }
 
-fn dead_letter() -> DeadLetterMessage {
-    let expected = "no type order.plaecd in the catalogue".to_string();
-    let why = Rejection { reason: Reason::UnknownType, place: "/type".into(), expected };
-    let headers: &[(&str, &[u8])] = &[("content-type", b"application/cloudevents+json")];
-    let raw = RawRecord {
-        feed: "transaction",
-        key: Some(b"c-1"),
-        value: Some(b"{\"type\":\"order.plaecd\"}"),
-        headers,
-    };
-    DeadLetterMessage::rejected(
-        SOURCE.into(),
-        Rfc3339(NOON),
-        DeadLetterData::of(&raw, (3, 42), None, &why, true),
-    )
+fn dead_letter() -> DeadLetterHeaders {
+    DeadLetterHeaders {
+        cxwatch_feed: "transaction".into(),
+        cxwatch_partition: "3".into(),
+        cxwatch_offset: "42".into(),
+        cxwatch_reason: Reason::UnknownType,
+        cxwatch_place: "/type".into(),
+        cxwatch_expected: "no type order.plaecd in the catalogue".into(),
+        cxwatch_sub: None,
+    }
 }
 
 fn outcome() -> OutcomeMessage {
@@ -266,7 +261,7 @@ fn every_message_is_valid_by_its_schema() {
     check("cx.actions.v1", "action.requested", &requested());
     check("cx.actions.v1", "action.revoked", &revoked());
     check("cx.suppressions.v1", "action.suppressed", &suppressed());
-    check("cx.dead-letters.v1", "record.rejected", &dead_letter());
+    check("cx.dead-letters.v1", "dead_letter.headers", &dead_letter());
     check("cx.outcomes.v1", "outcome.saved", &outcome());
     check("replay.detection", "rule.detected", &detected());
     check("replay.end", "rule.retracted", &retracted());

@@ -1,6 +1,5 @@
-use super::dead_letter::base64;
 use super::*;
-use crate::{RawRecord, Reason, Rejection};
+use crate::Reason;
 
 #[test]
 fn decimals_are_numbers_in_json() {
@@ -23,47 +22,6 @@ fn reasons_have_the_same_name_everywhere() {
     for reason in Reason::ALL {
         assert_eq!(serde_json::to_value(reason).expect("a name"), reason.name());
     }
-}
-
-#[test]
-fn base64_is_that_of_rfc_4648() {
-    for (text, code) in [
-        ("", ""),
-        ("f", "Zg=="),
-        ("fo", "Zm8="),
-        ("foo", "Zm9v"),
-        ("foob", "Zm9vYg=="),
-        ("fooba", "Zm9vYmE="),
-        ("foobar", "Zm9vYmFy"),
-    ] {
-        assert_eq!(base64(text.as_bytes()), code);
-    }
-    assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
-}
-
-#[test]
-fn a_dead_letter_leads_back_to_its_record() {
-    let raw = RawRecord { feed: "web", key: Some(b"c1"), value: Some(b"{"), headers: &[("h", b"\xff")] };
-    let why =
-        Rejection { reason: Reason::Malformed, place: "byte 1".into(), expected: "expected a name".into() };
-    let letter = |content| DeadLetterData::of(&raw, (3, 42), Some(1), &why, content);
-    let message = DeadLetterMessage::rejected("/cxwatch/shop".into(), Rfc3339(0), letter(true));
-    let json = serde_json::to_value(&message).expect("JSON");
-    assert_eq!(
-        json,
-        serde_json::json!({
-            "specversion": "1.0", "id": "web-3-42-1", "source": "/cxwatch/shop", "type": "record.rejected",
-            "time": "1970-01-01T00:00:00.000Z", "datacontenttype": "application/json",
-            "data": {
-                "feed": "web", "partition": 3, "offset": 42, "sub": 1, "reason": "malformed", "place": "byte 1",
-                "expected": "expected a name", "key_base64": "YzE=", "value_base64": "ew==", "value_bytes": 1,
-                "headers": [{ "name": "h", "value_base64": "/w==" }],
-            },
-        })
-    );
-    assert_eq!(serde_json::from_value::<DeadLetterMessage>(json).expect("the same"), message);
-    let without = letter(false);
-    assert_eq!((without.key_base64, without.value_base64, without.value_bytes), (None, None, 1));
 }
 
 #[test]
