@@ -13,10 +13,11 @@ pub(crate) use memory::{Entry, Fired};
 
 use crate::change::{Moved, Renumbered};
 use crate::place::Pos;
+use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Roles, Rule, Rulebook};
 use episode::step;
-use memory::{Checkpoint, Past, Stretch, stretch_gap_ms};
+use memory::{Checkpoint, Past, Stretch, lasts, stretch_gap_ms};
 use serde::{Deserialize, Serialize};
 
 /// What the steps of an absence are taken in.
@@ -116,8 +117,13 @@ impl Absence {
 
     /// Reads what the next event will need, so that it is near by then. The result means nothing.
     pub(crate) fn warm(&self) -> usize {
-        let past = self.past().map_or(0, |p| p.memory.last().map_or(1, |e| e.roles as usize));
+        let past = self.past().map_or(0, |p| p.memory.len());
         past + self.episodes().first().map_or(0, |e| e.events as usize)
+    }
+
+    /// The same, where [`Absence::warm`] has led.
+    pub(crate) fn warm_memory(&self) -> usize {
+        self.past().map_or(0, |p| p.memory.last().map_or(1, |e| e.roles as usize))
     }
 
     pub(crate) fn remembers(&self, id: u64) -> bool {
@@ -130,12 +136,12 @@ impl Absence {
             return;
         }
         let (episodes, past) = self.begin_memory();
-        if let Some(floor) = past.floor.filter(|floor| entry.pos < *floor) {
+        if let Some(floor) = past.floor.as_deref().copied().filter(|floor| entry.pos < *floor) {
             entry.pos = floor;
             turn.bound_hits += 1;
         }
         let (time, stops) = (entry.pos.time, entry.has(Roles::STOP));
-        let key = entry.key.clone();
+        let key = entry.key().cloned();
         let key = key.as_deref();
         let in_order = past.memory.last().is_none_or(|last| last.pos <= entry.pos)
             && past.newest <= time
@@ -157,20 +163,21 @@ impl Absence {
 
     /// Takes a refresh that needs no more than to lengthen the idle stretch.
     fn idles(&mut self, ctx: Ctx<'_>, entry: &Entry) -> bool {
-        if !entry.is_plain_refresh() || entry.key.is_some() {
+        if !entry.is_plain_refresh() || entry.key().is_some() {
             return false;
         }
         if self.is_empty() {
             let Some((time, feed, offset, sub)) = entry.pos.event() else { return false };
-            *self = Absence::Idle { feed, sub, offset, time, end: entry.end, id: entry.id };
+            *self = Absence::Idle { feed, sub, offset, time, end: entry.end(), id: entry.id };
             return true;
         }
         let Absence::Idle { feed, sub, offset, time, end, .. } = self else { return false };
+        let begin = Pos::at_event(*time, *feed, *offset, *sub);
         let gap = entry.pos.time - *end;
-        if gap > stretch_gap_ms(ctx.rule) || entry.pos < Pos::at_event(*time, *feed, *offset, *sub) {
+        if gap > stretch_gap_ms(ctx.rule) || entry.pos < begin || lasts(begin, entry.pos.time).is_none() {
             return false;
         }
-        *end = entry.end.max(*end);
+        *end = entry.end().max(*end);
         true
     }
 
@@ -179,7 +186,7 @@ impl Absence {
         let Absence::Busy { episodes, past: Some(past) } = self else { return };
         let Some(at) = past.memory.iter().position(|e| e.detection() == Some(detection)) else { return };
         let entry = past.memory.remove(at);
-        past.evaluate_again(ctx, episodes, entry.key.as_deref(), turn);
+        past.evaluate_again(ctx, episodes, entry.key().map(CompactString::as_str), turn);
     }
 
     /// Remembers what has been fired. The memory must have begun before the episodes changed.

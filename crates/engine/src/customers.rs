@@ -103,6 +103,13 @@ impl Slot {
         }
     }
 
+    fn warm_memory(&self) -> usize {
+        match &self.state {
+            State::Absence(absence) => absence.warm_memory(),
+            State::Window(_) => 0,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.guards.is_empty()
             && match &self.state {
@@ -169,12 +176,17 @@ impl<S: Default> Customers<S> {
         self.by_id.find(hash.wide(), is).map(|found| found.at)
     }
 
-    /// Reads what an event of this customer will need first, so that it is near by then. The result means nothing.
-    pub(crate) fn warm(&self, hash: IdHash) -> usize {
-        let Some(found) = self.by_id.find(hash.wide(), |found| found.hash == hash) else { return 0 };
-        let Some(customer) = self.place(found.at) else { return 0 };
-        let own = usize::from(customer.seen.is_empty()) + usize::from(customer.tidied) + customer.id.len();
-        own + customer.slots.iter().map(Slot::warm).sum::<usize>()
+    /// Reads what the events of these customers will need, so that it is near by then: for all of them the table, then
+    /// the customers, then what these lead to, so that the processor waits for many at once instead of for one after the
+    /// other. The result means nothing.
+    pub(crate) fn warm(&self, hashes: impl Iterator<Item = IdHash>, places: &mut Vec<u32>) -> usize {
+        places.clear();
+        places.extend(hashes.filter_map(|hash| Some(self.by_id.find(hash.wide(), |f| f.hash == hash)?.at)));
+        let customers = || places.iter().filter_map(|at| self.place(*at));
+        let own = |c: &Customer<S>| usize::from(c.tidied) + c.id.len() + c.slots.len() + c.seen.warm();
+        let read: usize = customers().map(own).sum();
+        let slots = || customers().flat_map(|c| &c.slots);
+        read + slots().map(Slot::warm).sum::<usize>() + slots().map(Slot::warm_memory).sum::<usize>()
     }
 
     pub(crate) fn find_or_new(&mut self, hash: IdHash, id: &CompactString, snapshot: u32) -> u32 {

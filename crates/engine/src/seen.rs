@@ -103,6 +103,11 @@ impl Seen {
         }
     }
 
+    /// Reads the oldest, so that it is near. The result means nothing.
+    pub(crate) fn warm(&self) -> usize {
+        self.listed().first().map_or(0, |seen| seen.instant as usize & 1)
+    }
+
     /// Forgets what was seen before `oldest`.
     pub(crate) fn forget(&mut self, oldest: Millis) {
         let oldest = oldest as u32;

@@ -134,11 +134,11 @@ pub(super) fn step(
             return false;
         }
         touch(ctx, episode, entry, until);
-        joined |= entry.has(Roles::START) && entry.key.is_some();
+        joined |= entry.has(Roles::START) && entry.key().is_some();
         true
     });
     episodes.append(&mut warnings);
-    match &entry.detail {
+    match entry.detail() {
         Some(detail) if !joined => match &detail.about {
             Some(about) => open(ctx, episodes, armed, entry, detail, about),
             None => true,
@@ -179,14 +179,14 @@ fn touch(ctx: Ctx<'_>, episode: &mut Episode, entry: &Entry, until: Millis) {
             }
         }
     }
-    let Some(detail) = &entry.detail else { return };
+    let Some(detail) = entry.detail() else { return };
     if entry.has(Roles::MINUS | Roles::START) {
         for (at, measure) in ctx.rule.measures.iter().enumerate() {
             episode.measures[at] = measure.fold.add(episode.measures[at], detail.deltas[at]);
         }
     }
     if let Some(about) = &detail.about
-        && entry.key.is_some()
+        && entry.key().is_some()
     {
         episode.events += 1;
         episode.rests_on = episode.rests_on.wrapping_add(detail.detection.unwrap_or(0));
@@ -202,7 +202,7 @@ fn open(
     detail: &Detail,
     about: &Arc<EventRef>,
 ) -> bool {
-    let Some(key) = &entry.key else { return true };
+    let Some(key) = entry.key() else { return true };
     let Kind::Absence { data_deadline, grace, once, .. } = ctx.rule.kind else {
         unreachable!("an absence has this kind")
     };

@@ -17,19 +17,26 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) pos: Pos,
-    /// The end of a stretch of refreshes; else the event's time.
-    pub(super) end: Millis,
+    /// Milliseconds that a stretch of refreshes lasts; else 0.
+    lasts: u32,
     /// Of source, id and sub-index.
     pub(crate) id: u64,
     pub(super) roles: u32,
-    pub(super) key: Option<CompactString>,
-    /// `None`: it brings along nothing but its roles and key.
-    pub(super) detail: Option<Box<Detail>>,
+    more: More,
 }
 
-/// What an event brings along.
+/// What an event brings along besides its roles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum More {
+    Nothing,
+    Key(Box<CompactString>),
+    Detail(Box<Detail>),
+}
+
+/// What an event brings along that opens, joins or subtracts, names a deadline or is a detection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Detail {
+    key: Option<CompactString>,
     pub(super) span: Span,
     pub(super) deadline: Option<Millis>,
     pub(super) deltas: Measures,
@@ -44,37 +51,62 @@ impl Entry {
     pub(crate) fn new(hit: Hit, event: &EventRef, pos: Pos, id: u64, detection: Option<u64>) -> Self {
         let adds = hit.roles & (Roles::START | Roles::MINUS) != 0;
         // A detection may be taken back: it is remembered by itself.
-        let plain = !adds && hit.deadline.is_none() && detection.is_none();
-        let detail = || Detail {
-            about: (hit.roles & Roles::START != 0).then(|| Arc::new(event.clone())),
-            span: hit.within,
-            deadline: hit.deadline,
-            deltas: hit.deltas,
-            severity: hit.severity,
-            detection,
+        let more = if adds || hit.deadline.is_some() || detection.is_some() {
+            More::Detail(Box::new(Detail {
+                key: hit.key,
+                about: (hit.roles & Roles::START != 0).then(|| Arc::new(event.clone())),
+                span: hit.within,
+                deadline: hit.deadline,
+                deltas: hit.deltas,
+                severity: hit.severity,
+                detection,
+            }))
+        } else {
+            hit.key.map_or(More::Nothing, |key| More::Key(Box::new(key)))
         };
-        Entry {
-            pos,
-            end: pos.time,
-            id,
-            roles: hit.roles,
-            key: hit.key,
-            detail: if plain { None } else { Some(Box::new(detail())) },
-        }
+        Entry { pos, lasts: 0, id, roles: hit.roles, more }
     }
 
     /// Refreshes from `pos` to `end`.
     pub(super) fn stretch(stretch: Stretch) -> Self {
         let Stretch { pos, end, id } = stretch;
-        Entry { pos, end, id, roles: Roles::REFRESH, key: None, detail: None }
+        let lasts = lasts(pos, end).expect("an idle stretch is as short as one in the memory");
+        Entry { pos, lasts, id, roles: Roles::REFRESH, more: More::Nothing }
+    }
+
+    /// The end of a stretch of refreshes; else the event's time.
+    pub(super) fn end(&self) -> Millis {
+        self.pos.time + Millis::from(self.lasts)
+    }
+
+    pub(super) fn key(&self) -> Option<&CompactString> {
+        match &self.more {
+            More::Nothing => None,
+            More::Key(key) => Some(key),
+            More::Detail(detail) => detail.key.as_ref(),
+        }
+    }
+
+    pub(super) fn detail(&self) -> Option<&Detail> {
+        match &self.more {
+            More::Detail(detail) => Some(detail),
+            _ => None,
+        }
+    }
+
+    fn detail_mut(&mut self) -> Option<&mut Detail> {
+        match &mut self.more {
+            More::Detail(detail) => Some(detail),
+            _ => None,
+        }
     }
 
     pub(super) fn detection(&self) -> Option<u64> {
-        self.detail.as_ref().and_then(|d| d.detection)
+        self.detail().and_then(|d| d.detection)
     }
 
     pub(super) fn deadline(&self) -> Option<Millis> {
-        self.detail.as_ref().and_then(|d| d.deadline)
+        self.detail().and_then(|d| d.deadline)
     }
 
     pub(super) fn has(&self, role: u32) -> bool {
@@ -82,12 +114,18 @@ impl Entry {
     }
 
     pub(super) fn concerns(&self, key: &str) -> bool {
-        self.key.as_deref().is_none_or(|k| k == key)
+        self.key().is_none_or(|k| k == key)
     }
 
+    /// A refresh and nothing else, which can be remembered as part of a stretch.
     pub(super) fn is_plain_refresh(&self) -> bool {
-        self.roles == Roles::REFRESH && self.detail.is_none()
+        self.roles == Roles::REFRESH && self.detail().is_none()
     }
+}
+
+/// How long a stretch lasts, where that is short enough to be remembered as one (49 days).
+pub(super) fn lasts(from: Pos, end: Millis) -> Option<u32> {
+    u32::try_from(end - from.time).ok()
 }
 
 /// Refreshes without a key, one after the other.
@@ -169,7 +207,7 @@ pub(crate) struct Past {
     pub(super) newest: Millis,
     pub(super) fired: Vec<Fired>,
     /// The memory has been cut before this position because it was full.
-    pub(super) floor: Option<Pos>,
+    pub(super) floor: Option<Box<Pos>>,
     /// What was fired before this instant stands.
     pub(super) cut: Millis,
 }
@@ -186,7 +224,7 @@ impl Past {
 
     /// The rule's measures have changed.
     pub(super) fn move_measures(&mut self, moved: &Moved) {
-        let details = self.memory.iter_mut().filter_map(|e| e.detail.as_mut());
+        let details = self.memory.iter_mut().filter_map(Entry::detail_mut);
         details.for_each(|d| moved.apply(&mut d.deltas));
         self.fired.iter_mut().for_each(|f| moved.apply(&mut f.measures));
         let before = self.checkpoint.iter_mut().flat_map(|c| &mut c.episodes);
@@ -197,7 +235,7 @@ impl Past {
     pub(super) fn renumber(&mut self, numbers: &Renumbered) {
         for entry in &mut self.memory {
             entry.pos.renumber(numbers);
-            let about = entry.detail.as_mut().and_then(|detail| detail.about.as_mut());
+            let about = entry.detail_mut().and_then(|detail| detail.about.as_mut());
             about.into_iter().for_each(|about| Arc::make_mut(about).renumber(numbers));
         }
         self.fired.iter_mut().for_each(|fired| Arc::make_mut(&mut fired.about).renumber(numbers));
@@ -218,14 +256,15 @@ impl Past {
     }
 
     pub(super) fn remember_last(&mut self, ctx: Ctx<'_>, entry: Entry) {
-        self.newest = self.newest.max(entry.end);
+        self.newest = self.newest.max(entry.end());
         if let Some(last) = self.memory.last_mut()
             && last.is_plain_refresh()
             && entry.is_plain_refresh()
-            && last.key == entry.key
-            && entry.pos.time - last.end <= stretch_gap_ms(ctx.rule)
+            && last.key() == entry.key()
+            && entry.pos.time - last.end() <= stretch_gap_ms(ctx.rule)
+            && let Some(lasts) = lasts(last.pos, entry.pos.time)
         {
-            last.end = entry.pos.time;
+            last.lasts = lasts;
             return;
         }
         push(&mut self.memory, entry);
@@ -234,7 +273,7 @@ impl Past {
     /// False where the event changes nothing: a refresh inside a stretch.
     pub(super) fn remember_late(&mut self, entry: &Entry) -> bool {
         let inside = |e: &Entry| {
-            e.is_plain_refresh() && e.key == entry.key && e.pos <= entry.pos && entry.pos.time <= e.end
+            e.is_plain_refresh() && e.key() == entry.key() && e.pos <= entry.pos && entry.pos.time <= e.end()
         };
         if entry.is_plain_refresh() && self.memory.iter().any(inside) {
             return false;
@@ -281,7 +320,7 @@ impl Past {
     pub(super) fn forget(&mut self, ctx: Ctx<'_>, episodes: &[Episode], cut: Millis) {
         self.cut = self.cut.max(cut);
         let cut = self.cut;
-        let old = self.memory.iter().take_while(|e| e.end < cut).count();
+        let old = self.memory.iter().take_while(|e| e.end() < cut).count();
         self.fold(ctx, old);
         let resolvable = |f: &Fired| !f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms) >= cut;
         self.fired.retain(|f| f.time >= cut || resolvable(f));
@@ -306,7 +345,7 @@ impl Past {
 
     pub(super) fn forget_half(&mut self, ctx: Ctx<'_>) {
         let half = self.memory.len() / 2;
-        self.floor = self.memory[..half].last().map(|e| e.pos);
+        self.floor = self.memory[..half].last().map(|e| Box::new(e.pos));
         self.fold(ctx, half);
     }
 
@@ -327,10 +366,10 @@ pub(super) fn stretch_gap_ms(rule: &Rule) -> Millis {
     }
 }
 
-/// Most lists here hold one item: growing by the usual four would multiply the memory.
+/// Most lists here hold few items: growing by four and doubling would multiply the memory.
 pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
-    if list.len() < 2 {
-        list.reserve_exact(1);
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 2);
     }
     list.push(item);
 }
@@ -378,12 +417,12 @@ fn replay(
 ) {
     let mut stretches: Vec<&Entry> = Vec::new();
     for entry in memory.iter().filter(|e| concerns(e)) {
-        step(ctx, episodes, armed, entry, entry.end);
-        stretches.retain(|s| s.end > entry.pos.time);
+        step(ctx, episodes, armed, entry, entry.end());
+        stretches.retain(|s| s.end() > entry.pos.time);
         for stretch in &stretches {
-            step(ctx, episodes, armed, stretch, stretch.end);
+            step(ctx, episodes, armed, stretch, stretch.end());
         }
-        if entry.end > entry.pos.time {
+        if entry.lasts > 0 {
             stretches.push(entry);
         }
     }
