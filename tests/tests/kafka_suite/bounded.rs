@@ -1,13 +1,14 @@
 //! Topics of the past, read from end to end: what `run --bounded` makes of them is what `replay` makes of the same events in
 //! files.
 
-use crate::bank;
 use crate::client::{Feeder, PARTITIONS};
 use crate::is_long;
 use crate::oracle::{Actions, by_action, difference};
 use crate::program::{self, Service};
 use crate::stage::{FEEDS, Stage, broker};
+use crate::{bank, client};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,8 +60,28 @@ fn run_and_compare(stage: &Stage, files: &[PathBuf], until: &str) -> usize {
     let actions = Actions::read(stage).unwrap_or_else(|wrong| panic!("{wrong}"));
     let differs = difference(&actions.all(), &right);
     assert!(differs.is_empty(), "run and replay differ:\n{differs}");
+    from_kafka(stage, until, &right);
     eprintln!("{}: {} actions, as replay finds them", stage.topic("all"), right.len());
     right.len()
+}
+
+/// A replay of the topics themselves: the same, and no trace of it in the cluster.
+fn from_kafka(stage: &Stage, until: &str, right: &BTreeMap<String, Vec<Value>>) {
+    let (ends, groups) =
+        (client::Ends::new(stage.bootstrap(), &stage.topic("journal")), || client::groups(stage.bootstrap()));
+    let (ends_before, groups_before) = (ends.all(), groups());
+    assert!(
+        groups_before.contains(&stage.topic("all").replace(".all", "")),
+        "the service had a group: {groups_before:?}"
+    );
+    let (config, _) = stage.config("replay");
+    let mut replay =
+        program::command(&["replay", "--quiet", "--only", "actions", "--until", until, "--config"]);
+    replay.arg(config).args(["--from-kafka", stage.bootstrap()]);
+    let found = by_action(program::finish(replay).lines());
+    let differs = difference(&found, right);
+    assert!(differs.is_empty(), "replays of topics and of files differ:\n{differs}");
+    assert_eq!((ends.all(), groups()), (ends_before, groups_before), "a replay leaves nothing behind");
 }
 
 fn write(stage: &Stage, files: &[PathBuf]) {

@@ -5,6 +5,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedHeaders, Headers, Message};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// The number of partitions of all topics.
@@ -73,6 +74,13 @@ pub(crate) fn read(bootstrap: &str, topic: &str) -> Vec<Kept> {
     kept
 }
 
+/// The groups that the cluster knows, but for this client's own.
+pub(crate) fn groups(bootstrap: &str) -> BTreeSet<String> {
+    let list =
+        consumer(bootstrap, "read_committed").fetch_group_list(None, PATIENCE).expect("the broker answers");
+    list.groups().iter().map(|group| group.name().to_owned()).filter(|name| name != "suite-reader").collect()
+}
+
 /// Looks where a topic ends: all of it, and what is decided.
 pub(crate) struct Ends {
     topic: String,
@@ -91,6 +99,11 @@ impl Ends {
         // In this order: a transaction that ends in between must not seem open.
         let (ends, stable) = (self.of(&self.all), self.of(&self.decided));
         stable.iter().zip(ends).map(|(stable, end)| (*stable < end).then_some(*stable)).collect()
+    }
+
+    /// By partition, where it ends.
+    pub(crate) fn all(&self) -> Vec<i64> {
+        self.of(&self.all)
     }
 
     /// By partition, the first offset that has not been deleted.

@@ -13,6 +13,7 @@
 
 mod bank;
 mod bounded;
+mod change;
 mod client;
 mod dead_letters;
 mod foreign;

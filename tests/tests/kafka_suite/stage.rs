@@ -80,6 +80,14 @@ impl Stage {
         self
     }
 
+    /// Processes started from now on have this rulebook.
+    pub(crate) fn change_rulebook(&mut self, rulebook: &str) {
+        std::fs::write(self.path("rules.yaml"), rulebook).expect("written");
+        let (book, _) =
+            cxwatch_rulebook::compile(rulebook, "rules.yaml").expect("the suite's rulebook is right");
+        self.book = Arc::new(book);
+    }
+
     pub(crate) fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
@@ -114,7 +122,7 @@ impl Stage {
             member = self.static_membership,
         );
         text.push_str("feeds:\n");
-        for feed in FEEDS {
+        for feed in &self.book.feeds {
             let _ = writeln!(
                 text,
                 "  {feed}: {{ topic: {}, reorder: {REORDER_MS}ms, max_delay: {MAX_DELAY_MS}ms }}",
@@ -147,7 +155,7 @@ impl Stage {
         let mut command = program::command(&["topics", "create", "--config"]);
         command.arg(&config);
         let said = program::finish(command);
-        assert_eq!(said.lines().count(), FEEDS.len() + 5, "{said}");
+        assert_eq!(said.lines().count(), self.book.feeds.len() + 5, "{said}");
         assert!(said.lines().all(|line| line.starts_with(expected)), "expected {expected}:\n{said}");
     }
 
