@@ -26,6 +26,8 @@ pub enum FieldType {
     Bool,
     /// A JSON string holding an RFC 3339 instant.
     Time,
+    /// A JSON string of 32 lower-case hexadecimal digits: an action's id.
+    ActionId,
 }
 
 /// How personal a field is. Text is never kept in state or published unless a rule asks for it by name.
@@ -42,11 +44,11 @@ pub enum Privacy {
 /// One field of an event type's `data`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its name below `data`.
+    /// Its name below `data`. One with points lies in nested objects: `consent.email.service`.
     pub name: CompactString,
     /// What it may hold.
     pub kind: FieldType,
-    /// Whether an event without it is refused.
+    /// Whether an event without it is refused. Never of a field in a nested object.
     pub required: bool,
     /// How personal it is.
     pub privacy: Privacy,

@@ -10,12 +10,14 @@
 mod data;
 mod envelope;
 mod names;
+mod nested;
 
 use crate::scan::{Expected, Kind, Scanner};
 use crate::{
     Catalogue, Event, Interest, Reason, Record, Rejection, TypeId, TypeInterest, TypeSpec, catalogue::builtin,
 };
 use compact_str::CompactString;
+pub(crate) use data::is_action_id;
 use envelope::Envelope;
 use names::Names;
 use std::sync::Arc;
@@ -61,6 +63,8 @@ struct Plan {
     required: u64,
     /// Whether an event of it has a customer.
     has_customer: bool,
+    /// Whether some of its fields lie in nested objects.
+    nested: bool,
 }
 
 /// A type of the catalogue as one record needs it.
@@ -85,6 +89,7 @@ impl Decoder {
                 .enumerate()
                 .fold(0, |set, (i, f)| set | u64::from(f.required) << i),
             has_customer: spec.name != builtin::HEARTBEAT,
+            nested: spec.fields.iter().any(|f| f.name.contains('.')),
         });
         let plans = plans.collect();
         let names = Names::of(&catalogue);

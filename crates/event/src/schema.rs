@@ -51,7 +51,8 @@ pub fn of_type(spec: &TypeSpec) -> Value {
     let mut required = vec!["specversion", "id", "source", "type", "time"];
     required.extend(has_customer.then_some("subject"));
     required.extend((!data_required.is_empty()).then_some("data"));
-    let fields: Map<String, Value> = spec.fields.iter().map(|f| (f.name.to_string(), of_field(f))).collect();
+    let mut fields = Map::new();
+    spec.fields.iter().for_each(|field| insert(&mut fields, &field.name, field));
     let mut data = json!({ "type": nullable("object", !data_required.is_empty()), "properties": fields });
     if !data_required.is_empty() {
         data["required"] = json!(data_required);
@@ -77,6 +78,19 @@ pub fn of_type(spec: &TypeSpec) -> Value {
         schema["x-feed"] = json!(feed);
     }
     schema
+}
+
+/// Puts a field where its name leads, through nested objects.
+fn insert(properties: &mut Map<String, Value>, name: &str, field: &Field) {
+    let Some((object, rest)) = name.split_once('.') else {
+        properties.insert(name.into(), of_field(field));
+        return;
+    };
+    let object = properties
+        .entry(object)
+        .or_insert_with(|| json!({ "type": nullable("object", false), "properties": {} }));
+    let inside = object["properties"].as_object_mut().expect("no object is a field too");
+    insert(inside, rest, field);
 }
 
 fn attribute(about: &str, required: bool, privacy: Privacy) -> Value {
@@ -105,6 +119,9 @@ fn of_field(field: &Field) -> Value {
         FieldType::Integer => number(kind("integer"), field),
         FieldType::Bool => json!({ "type": kind("boolean"), "description": field.about }),
         FieldType::Time => time(&field.about, field.required),
+        FieldType::ActionId => {
+            json!({ "type": kind("string"), "pattern": "^[0-9a-f]{32}$", "description": field.about })
+        }
     };
     let mut schema = marked(schema, field.privacy);
     if !field.one_of.is_empty() {

@@ -187,6 +187,7 @@ fn outcome() -> OutcomeMessage {
     let data = OutcomeData {
         action_id: ACTION.into(),
         revision: 0,
+        partition: Some(3),
         agent_id: Some("a-9".into()),
         reason: None,
         value: Some(Decimal(39_980_000)),

@@ -3,7 +3,7 @@
 //! It says what can stand where, not what fits together: that is the compiler's part.
 
 use crate::yaml::{DURATION_PATTERN, SPAN_PATTERN};
-use cxwatch_event::Catalogue;
+use cxwatch_event::{Catalogue, builtin};
 use serde_json::{Map, Value, json};
 
 /// The schema (draft 7).
@@ -77,8 +77,8 @@ fn basics() -> Map<String, Value> {
 
 fn selecting() -> Map<String, Value> {
     let catalogue = Catalogue::builtin();
-    let names: Vec<&str> =
-        catalogue.types().filter(|(_, t)| t.feed.is_some()).map(|(_, t)| t.name.as_str()).collect();
+    let names = catalogue.types().map(|(_, t)| t.name.as_str());
+    let names: Vec<&str> = names.filter(|n| ![builtin::HEARTBEAT, builtin::PROFILE].contains(n)).collect();
     let name = json!({
         "description": "An event type, a pattern like web.*, or rule:<id> for the detections of a rule.",
         "anyOf": [

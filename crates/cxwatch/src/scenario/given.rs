@@ -46,13 +46,24 @@ impl Given {
                 "@id" => event["id"] = json!(text),
                 "@source" => event["source"] = json!(text),
                 name => {
-                    data.insert(name.into(), value(spec, name, text, start)?);
+                    let value = value(spec, name, text, start)?;
+                    insert(&mut data, name, value);
                 }
             }
         }
         event["data"] = Value::Object(data);
         Ok(event.to_string())
     }
+}
+
+/// A name with points lies in nested objects.
+fn insert(data: &mut Map<String, Value>, name: &str, value: Value) {
+    let Some((object, rest)) = name.split_once('.') else {
+        data.insert(name.into(), value);
+        return;
+    };
+    let inside = data.entry(object).or_insert_with(|| json!({}));
+    insert(inside.as_object_mut().expect("no object is a field too"), rest, value);
 }
 
 fn value(spec: &TypeSpec, name: &str, text: &str, start: Millis) -> Result<Value, String> {
@@ -63,7 +74,7 @@ fn value(spec: &TypeSpec, name: &str, text: &str, start: Millis) -> Result<Value
     };
     let wrong = |what: &str| format!("`{name}` is {what}, found `{text}`");
     match spec.fields[usize::from(ix.0)].kind {
-        FieldType::Text => Ok(text.into()),
+        FieldType::Text | FieldType::ActionId => Ok(text.into()),
         FieldType::Number | FieldType::Integer => {
             serde_json::from_str(text).ok().filter(Value::is_number).ok_or_else(|| wrong("a number"))
         }

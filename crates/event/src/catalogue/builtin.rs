@@ -13,6 +13,12 @@ pub const CONTACT_CENTER: &str = "contact-center";
 pub const TRANSACTION: &str = "transaction";
 /// The feed of social media and reviews.
 pub const SOCIAL: &str = "social";
+/// The feed of what is known of customers. Only services whose rulebook reads it need it.
+pub const CUSTOMERS: &str = "customers";
+/// The feed of what became of actions. Only services whose rulebook has actions need it.
+pub const OUTCOMES: &str = "outcomes";
+/// The type that says what is known of a customer.
+pub const PROFILE: &str = "customer.profile_updated";
 /// The type that any feed may carry: proves that the feed is alive, and moves its clock.
 pub const HEARTBEAT: &str = "feed.heartbeat";
 
@@ -54,6 +60,10 @@ const fn truth(name: &'static str, about: &'static str) -> F {
 
 const fn time(name: &'static str, about: &'static str) -> F {
     field(name, FieldType::Time, about)
+}
+
+const fn action_id(name: &'static str, about: &'static str) -> F {
+    F { privacy: Privacy::Pseudonym, ..field(name, FieldType::ActionId, about) }
 }
 
 /// A number or code by which others can find the person or something of theirs.
@@ -298,12 +308,64 @@ const SOCIAL_TYPES: &[T] = &[
     t("review.replied", "We answered a review.", &[REVIEW, NETWORK, AGENT, words("text", "What it says.")]),
 ];
 
+/// Whether the customer agrees; what is not said is decided by the purpose: service yes, marketing no.
+const PROFILE_FIELDS: &[F] = &[
+    text("tier", "The customer's rank."),
+    number("lifetime_value", "What the customer is worth in all, in `currency`."),
+    CURRENCY,
+    text("time_zone", "Where the customer lives, as the IANA database calls it: `Europe/Berlin`."),
+    text("locale", "The customer's language, as BCP 47 says: `de-AT`."),
+    text("preferred_channel", "Where the customer likes to be reached."),
+    truth("consent.voice.service", "Whether we may call in matters of service."),
+    truth("consent.voice.marketing", "Whether we may call with offers."),
+    truth("consent.chat.service", "Whether we may open a chat in matters of service."),
+    truth("consent.chat.marketing", "Whether we may open a chat with offers."),
+    truth("consent.email.service", "Whether we may write e-mails in matters of service."),
+    truth("consent.email.marketing", "Whether we may write e-mails with offers."),
+    truth("consent.sms.service", "Whether we may send text messages in matters of service."),
+    truth("consent.sms.marketing", "Whether we may send text messages with offers."),
+    truth("consent.push.service", "Whether the app may notify in matters of service."),
+    truth("consent.push.marketing", "Whether the app may notify of offers."),
+    truth("consent.social.service", "Whether we may write on social media in matters of service."),
+    truth("consent.social.marketing", "Whether we may write on social media with offers."),
+    truth("consent.letter.service", "Whether we may send letters in matters of service."),
+    truth("consent.letter.marketing", "Whether we may send letters with offers."),
+];
+
+const CUSTOMER_TYPES: &[T] = &[t(PROFILE, "All that is known of a customer, from then on.", PROFILE_FIELDS)];
+
+const OUTCOME_FIELDS: &[F] = &[
+    must(action_id("action_id", "The action's id, as it was requested.")),
+    must(integer("revision", "The revision that was known.")),
+    integer("partition", "The partition that the action came from."),
+    AGENT,
+    REASON,
+    number("value", "What was saved."),
+];
+
+const OUTCOME_TYPES: &[T] = &[
+    t("outcome.accepted", "Somebody will do it.", &[]),
+    t("outcome.declined", "Nobody will.", &[]),
+    t("outcome.contacted", "The customer was reached.", &[]),
+    t("outcome.saved", "The customer is satisfied.", &[]),
+    t("outcome.failed", "The customer is not.", &[]),
+    t("outcome.unreachable", "The customer could not be reached.", &[]),
+    t("outcome.rejected", "The customer does not want it.", &[]),
+];
+
 const FEEDS: &[(&str, &[F], &[T])] = &[
     (WEB, WEB_FIELDS, WEB_TYPES),
     (CONTACT_CENTER, &[], CONTACT_TYPES),
     (TRANSACTION, &[], TRANSACTION_TYPES),
     (SOCIAL, &[], SOCIAL_TYPES),
+    (CUSTOMERS, &[], CUSTOMER_TYPES),
+    (OUTCOMES, OUTCOME_FIELDS, OUTCOME_TYPES),
 ];
+
+/// Whether a type of this name is built in.
+pub fn is_builtin(name: &str) -> bool {
+    name == HEARTBEAT || FEEDS.iter().any(|(_, _, types)| types.iter().any(|t| t.name == name))
+}
 
 impl F {
     fn build(&self) -> Field {
@@ -319,8 +381,8 @@ impl F {
 }
 
 impl Catalogue {
-    /// The built-in types: the four feeds [`WEB`], [`CONTACT_CENTER`], [`TRANSACTION`] and [`SOCIAL`], and
-    /// [`HEARTBEAT`] on any feed.
+    /// The built-in types: those of the feeds [`WEB`], [`CONTACT_CENTER`], [`TRANSACTION`] and [`SOCIAL`], of
+    /// [`CUSTOMERS`] and [`OUTCOMES`], and [`HEARTBEAT`] on any feed.
     pub fn builtin() -> Self {
         let heartbeat = TypeSpec {
             name: HEARTBEAT.into(),
@@ -356,6 +418,20 @@ mod tests {
         for (_, spec) in Catalogue::builtin().types() {
             let names: BTreeSet<_> = spec.fields.iter().map(|f| &f.name).collect();
             assert!(names.len() == spec.fields.len() && names.len() <= 64, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn nested_fields_are_never_required_and_no_object_is_a_field_too() {
+        for (_, spec) in Catalogue::builtin().types() {
+            for field in spec.fields.iter().filter(|f| f.name.contains('.')) {
+                assert!(!field.required, "{} {}", spec.name, field.name);
+                let mut outer = field.name.as_str();
+                while let Some((object, _)) = outer.rsplit_once('.') {
+                    assert_eq!(spec.field(object), None, "{} {object}", spec.name);
+                    outer = object;
+                }
+            }
         }
     }
 

@@ -23,6 +23,20 @@ pub(super) fn read(
         }
         _ => return Err(reject(Reason::WrongType, "/data", "expected an object")),
     }
+    let present = if known.plan.nested {
+        super::nested::read(scanner, known, depth, out)?
+    } else {
+        flat(scanner, known, depth, out)?
+    };
+    match known.plan.required & !present {
+        0 => Ok(()),
+        lacking => Err(missing(place(&known.spec.fields[lacking.trailing_zeros() as usize]))),
+    }
+}
+
+/// The fields of a type that has no nested ones: which of them are there, as bits.
+#[inline]
+fn flat(scanner: &mut Scanner, known: Known, depth: u32, out: &mut Record) -> Result<u64, Rejection> {
     let (mut seen, mut present) = (0u64, 0u64);
     // Producers write fields in one order: the next field is mostly the one behind the last.
     let mut hint = 0;
@@ -49,10 +63,7 @@ pub(super) fn read(
         }
         name = scanner.next_name().map_err(|e| malformed(scanner, e))?;
     }
-    match known.plan.required & !present {
-        0 => Ok(()),
-        lacking => Err(missing(place(&known.spec.fields[lacking.trailing_zeros() as usize]))),
-    }
+    Ok(present)
 }
 
 /// An event without data: right where the type requires no field.
@@ -70,7 +81,7 @@ fn find(spec: &TypeSpec, name: &str, hint: usize) -> Option<usize> {
 
 /// Keeps the order of indices. Mostly the new one is the last.
 #[inline]
-fn put(event: &mut Event, value: FieldValue) {
+pub(super) fn put(event: &mut Event, value: FieldValue) {
     match event.fields.last() {
         Some(last) if last.field > value.field => {
             let at = event.fields.iter().rposition(|f| f.field < value.field).map_or(0, |i| i + 1);
@@ -82,7 +93,11 @@ fn put(event: &mut Event, value: FieldValue) {
 
 /// Checks a value. `None`: it is null. `Some(None)`: it is right, but nobody reads it.
 #[inline]
-fn value(scanner: &mut Scanner, field: &Field, reads: bool) -> Result<Option<Option<Value>>, Rejection> {
+pub(super) fn value(
+    scanner: &mut Scanner,
+    field: &Field,
+    reads: bool,
+) -> Result<Option<Option<Value>>, Rejection> {
     let kind = scanner.kind().map_err(|e| malformed(scanner, e))?;
     let value = match (kind, field.kind) {
         (Kind::Null, _) => {
@@ -99,6 +114,13 @@ fn value(scanner: &mut Scanner, field: &Field, reads: bool) -> Result<Option<Opt
                 reject(Reason::BadTime, place(field), "expected an instant as RFC 3339 says, from 1970 on")
             })?;
             reads.then_some(Value::Time(time))
+        }
+        (Kind::String, FieldType::ActionId) => {
+            let text = scanner.string().map_err(|e| malformed(scanner, e))?.text();
+            if !is_action_id(&text) {
+                return Err(wrong_kind(field));
+            }
+            reads.then(|| Value::Text(text.as_ref().into()))
         }
         (Kind::Number, FieldType::Number | FieldType::Integer) => {
             let digits = scanner.number().map_err(|e| malformed(scanner, e))?;
@@ -134,9 +156,14 @@ fn reads_number(digits: Digits, field: &Field, reads: bool) -> Result<Option<Val
     Ok(reads.then_some(Value::Number(number)))
 }
 
+/// Whether a text can be the id of an action: 32 lower-case hexadecimal digits.
+pub(crate) fn is_action_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 #[cold]
-fn place(field: &Field) -> String {
-    format!("/data/{}", field.name.replace('~', "~0").replace('/', "~1"))
+pub(super) fn place(field: &Field) -> String {
+    format!("/data/{}", field.name.replace('~', "~0").replace('/', "~1").replace('.', "/"))
 }
 
 #[cold]
@@ -147,6 +174,7 @@ fn wrong_kind(field: &Field) -> Rejection {
         FieldType::Integer => "expected a number without a fraction",
         FieldType::Bool => "expected true or false",
         FieldType::Time => "expected a string that holds an instant",
+        FieldType::ActionId => "expected a string of 32 lower-case hexadecimal digits",
     };
     reject(Reason::WrongType, place(field), expected)
 }

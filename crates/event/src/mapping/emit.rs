@@ -153,6 +153,10 @@ fn convert(text: &str, target: &DataType, read: bool, numbers: NumberStyle) -> R
             "false" | "f" | "no" | "n" | "0" => false,
             _ => return Err("true or false (or yes, no, 1, 0)".into()),
         }),
+        FieldType::ActionId if !crate::decode::is_action_id(text) => {
+            return Err("32 lower-case hexadecimal digits".into());
+        }
+        FieldType::ActionId => Value::Text(if read { text.into() } else { CompactString::default() }),
         FieldType::Time => {
             let time = crate::rfc3339::parse(text.trim()).ok_or("a time in RFC 3339 (else give `time`)")?;
             Value::Time(time)

@@ -41,6 +41,9 @@ pub struct OutcomeData {
     pub action_id: String,
     /// The revision that was known.
     pub revision: u32,
+    /// The partition that the action came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<i32>,
     /// Who acted, where a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-personal" = "pseudonym"))]

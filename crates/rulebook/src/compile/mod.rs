@@ -20,8 +20,8 @@ use crate::canon;
 use crate::yaml::{Body, Entry, Name, Node, Problem, Reader, parse};
 use crate::{Cond, FeedIx, Rulebook};
 use compact_str::CompactString;
-use cxwatch_event::Catalogue;
-use scope::{Head, Scope};
+use cxwatch_event::{Catalogue, TypeSpec, builtin};
+use scope::{Head, Scope, Target};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -99,12 +99,9 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
         return None;
     }
     let drafts: Vec<_> = drafts.into_iter().collect::<Option<_>>()?;
-    let mut feeds: Vec<CompactString> = catalogue.types().filter_map(|(_, t)| t.feed.clone()).collect();
-    feeds.sort_unstable();
-    feeds.dedup();
-    let number =
-        |name: &CompactString| FeedIx(feeds.iter().position(|f| f == name).expect("listed above") as u8);
-    let feed_of_type: Vec<_> = catalogue.types().map(|(_, t)| t.feed.as_ref().map(number)).collect();
+    let feeds = feeds(&catalogue, &drafts);
+    let number = |name: &CompactString| feeds.iter().position(|f| f == name).map(|at| FeedIx(at as u8));
+    let feed_of_type: Vec<_> = catalogue.types().map(|(_, t)| number(t.feed.as_ref()?)).collect();
     let linked = link::link(&catalogue, &feed_of_type, &actions, drafts, &ranks, &built_on);
     let mut book = Rulebook {
         name: name?.into(),
@@ -125,6 +122,20 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
     };
     canon::seal(&mut book);
     Some(book)
+}
+
+/// All feeds of the catalogue, in the order of their names; of the built-in ones that not every service has, those that
+/// the rulebook uses.
+fn feeds(catalogue: &Catalogue, drafts: &[rule::Draft]) -> Vec<CompactString> {
+    let named = |id| drafts.iter().any(|draft| draft.uses.contains_key(&Target::Type(id)));
+    let own = |spec: &TypeSpec| !builtin::is_builtin(&spec.name);
+    let used = catalogue.types().filter_map(|(id, spec)| {
+        let feed = spec.feed.as_ref()?;
+        let optional = [builtin::CUSTOMERS, builtin::OUTCOMES].contains(&feed.as_str());
+        (!optional || named(id) || own(spec)).then_some(feed.clone())
+    });
+    let feeds: BTreeSet<_> = used.collect();
+    feeds.into_iter().collect()
 }
 
 fn top_entries<'n>(tree: &'n Node, key: &str) -> &'n [Entry] {

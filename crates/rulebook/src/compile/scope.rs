@@ -3,7 +3,7 @@
 use crate::yaml::{Name, Node, Place, Reader, nearest};
 use crate::{Calendar, FieldRef, Level};
 use compact_str::CompactString;
-use cxwatch_event::{Catalogue, FieldType, TypeId, Value, builtin};
+use cxwatch_event::{Catalogue, FieldType, TypeId, TypeSpec, Value, builtin};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,6 +80,7 @@ impl<'a> Scope<'a> {
                         FieldType::Integer => Holds::Integer,
                         FieldType::Bool => Holds::Bool,
                         FieldType::Time => Holds::Time,
+                        FieldType::ActionId => ANY_TEXT,
                     };
                     Some((FieldRef::Data(ix), holds))
                 };
@@ -192,9 +193,14 @@ impl<'a> Scope<'a> {
         } else if text.contains('*') {
             self.catalogue
                 .types()
-                .filter(|(_, t)| t.feed.is_some() && glob(text, &t.name))
+                .filter(|(_, t)| is_in_patterns(t) && glob(text, &t.name))
                 .map(|(id, _)| id)
                 .collect()
+        } else if text == builtin::PROFILE {
+            self.reader.error(node.place, "a profile is no event of a rule").expected(
+                "`customer.<field>` in a condition: what is known of the customer when an event is judged",
+            );
+            return Vec::new();
         } else if text == builtin::HEARTBEAT {
             self.reader
                 .error(node.place, "a heartbeat belongs to no customer, so no rule can use it")
@@ -210,7 +216,8 @@ impl<'a> Scope<'a> {
     }
 
     fn unknown_type(&self, text: &str, place: Place) {
-        let names = || self.catalogue.types().filter(|(_, t)| t.feed.is_some()).map(|(_, t)| t.name.as_str());
+        let is_named = |t: &TypeSpec| t.feed.is_some() && t.name != builtin::PROFILE;
+        let names = || self.catalogue.types().filter(|(_, t)| is_named(t)).map(|(_, t)| t.name.as_str());
         if self.by_id.contains_key(text) {
             let problem = self.reader.error(place, format!("`{text}` is a rule, not an event type"));
             problem.suggest(format!("rule:{text}"));
@@ -269,6 +276,11 @@ impl<'a> Scope<'a> {
         }
         at.map(|at| at as u16)
     }
+}
+
+/// Whether patterns include a type: not heartbeats, and not what is known of customers or became of actions.
+fn is_in_patterns(spec: &TypeSpec) -> bool {
+    spec.feed.as_ref().is_some_and(|f| ![builtin::CUSTOMERS, builtin::OUTCOMES].contains(&f.as_str()))
 }
 
 /// Whether a name matches a pattern in which `*` stands for any letters, also none.
