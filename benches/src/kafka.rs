@@ -61,13 +61,12 @@ impl Topics {
         for feed in &book.feeds {
             make(&admin, feed, partitions)?;
         }
-        let filled = produce(bootstrap, parameters)?;
+        let (filled, until) = produce(bootstrap, parameters)?;
         let mut ends = Vec::new();
         for (feed, topic) in book.feeds.iter().enumerate() {
             let offsets = admin.offsets(topic, partitions, cxwatch_kafka::admin::OffsetOf::End)?;
             ends.extend((0..).zip(offsets).map(|(partition, end)| (feed, partition, end)));
         }
-        let until = BEGIN + (parameters.events * 1_000 / parameters.rate) as Millis;
         Ok(Topics { properties, partitions, ends, until, filled })
     }
 
@@ -243,7 +242,8 @@ fn make(admin: &Admin, name: &str, partitions: i32) -> Result<()> {
     Ok(())
 }
 
-fn produce(bootstrap: &str, parameters: Parameters) -> Result<Seen> {
+/// What was produced, and when its last event arrived.
+fn produce(bootstrap: &str, parameters: Parameters) -> Result<(Seen, Millis)> {
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("compression.codec", "lz4")
@@ -265,7 +265,7 @@ fn produce(bootstrap: &str, parameters: Parameters) -> Result<Seen> {
         }
     }
     producer.flush(Duration::from_secs(60))?;
-    Ok(filled)
+    Ok((filled, out.arrives))
 }
 
 /// Kafka, at a time when the whole stream has happened.

@@ -20,6 +20,12 @@ pub fn rulebook(source: &str) -> anyhow::Result<Arc<Rulebook>> {
     Ok(Arc::new(book))
 }
 
+/// The headline rules, and one whose deadlines lie 30 days ahead and whose types the stream does not have.
+pub fn with_waiting_rule() -> String {
+    let rule = "  - { id: waiting, kind: absence, start: { event: account.opened }, stop: { event: account.onboarded }, within: 30d }\n";
+    HEADLINE.replacen("rules:\n", &format!("rules:\n{rule}"), 1)
+}
+
 /// The headline rules, and so many more that name no type of the stream.
 pub fn with_idle_rules(idle: usize) -> String {
     let rules: String = (0..idle)

@@ -8,7 +8,7 @@ mod memory;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use cxwatch_benches::stream::Parameters;
+use cxwatch_benches::stream::{DEFAULT_SEED, Parameters};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,7 +38,7 @@ enum Command {
 struct StreamArguments {
     /// How many customers.
     #[arg(long, default_value_t = 100_000)]
-    customers: u64,
+    customers: u32,
     /// How many events.
     #[arg(long, default_value_t = 2_000_000)]
     events: u64,
@@ -46,7 +46,7 @@ struct StreamArguments {
     #[arg(long, default_value_t = 2_000)]
     rate: u64,
     /// Seeds the stream.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
 }
 

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use cxwatch_benches::clock::{resident_bytes, thread_cpu};
 use cxwatch_benches::pipeline::Job;
-use cxwatch_benches::stream::{Parameters, Produced, Stream};
+use cxwatch_benches::stream::{BEGIN, DEFAULT_SEED, Parameters, Produced, Stream};
+use cxwatch_event::{Millis, rfc3339};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,20 +27,23 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 3_000)]
     rate: u64,
     /// Seeds the stream.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
     /// The numbers of customers, least first: the first is what the last one's cost in time is compared with.
     #[arg(long, value_delimiter = ',', default_value = "10000,100000,2000000")]
-    customers: Vec<u64>,
+    customers: Vec<u32>,
     /// Between these two of them the slope is taken.
     #[arg(long, default_value_t = 100_000)]
-    slope_from: u64,
+    slope_from: u32,
     /// See --slope-from.
     #[arg(long, default_value_t = 2_000_000)]
-    slope_to: u64,
+    slope_to: u32,
     /// So many idle rules are compared with none.
     #[arg(long, default_value_t = 1_000)]
     idle_rules: usize,
+    /// These numbers of deadlines that wait all the while are compared.
+    #[arg(long, value_delimiter = ',', num_args = 2, default_value = "10000,1000000")]
+    deadlines: Vec<u64>,
     /// How often, on a tenth of the events.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
@@ -47,7 +51,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(super) struct One {
-    customers: u64,
+    customers: u32,
     events: u64,
     rate: u64,
     seed: u64,
@@ -55,7 +59,7 @@ pub(super) struct One {
 
 /// What one process found.
 struct Found {
-    customers: u64,
+    customers: u32,
     resident: f64,
     with_state: f64,
     episodes: f64,
@@ -95,7 +99,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             first.customers
         );
     }
-    idle(arguments)
+    idle(arguments)?;
+    deadlines(arguments)
 }
 
 fn slope(arguments: &Arguments, all: &[Found]) {
@@ -126,7 +131,7 @@ fn idle(arguments: &Arguments) -> Result<()> {
     let many = cxwatch_benches::rulebook(&cxwatch_benches::with_idle_rules(arguments.idle_rules))?;
     let mut ratios = Vec::new();
     for _ in 0..arguments.rounds {
-        let cost = |book| through(&mut Job::new(Arc::clone(book)), parameters, 0).as_secs_f64();
+        let cost = |book| through(&mut Job::new(Arc::clone(book)), Stream::new(parameters), 0).as_secs_f64();
         let without = cost(&none);
         ratios.push(cost(&many) / without);
     }
@@ -138,9 +143,46 @@ fn idle(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// The same events while so many deadlines of other customers wait, by turns.
+fn deadlines(arguments: &Arguments) -> Result<()> {
+    let parameters = Parameters {
+        seed: arguments.seed,
+        customers: 100_000,
+        events: arguments.events / 10,
+        rate: arguments.rate,
+    };
+    let [few, many] = arguments.deadlines[..] else { bail!("--deadlines takes two numbers") };
+    let book = cxwatch_benches::rulebook(&cxwatch_benches::with_waiting_rule())?;
+    let mut ratios = Vec::new();
+    for _ in 0..arguments.rounds {
+        let cost = |waiting| {
+            let mut job = Job::new(Arc::clone(&book));
+            (0..waiting).for_each(|number| job.line(account_opened(number).as_bytes()));
+            // What opened them is settled with the first half of the stream.
+            through(&mut job, Stream::new(parameters), parameters.events / 2).as_secs_f64()
+        };
+        let with_few = cost(few);
+        ratios.push(cost(many) / with_few);
+    }
+    let (least, middle, most) = range(ratios);
+    println!(
+        "deadlines: while {many} wait an event costs {middle:.2} times what it costs while {few} do ({least:.2} to {most:.2})"
+    );
+    Ok(())
+}
+
+/// Opens an episode of a customer of its own, twenty minutes before the stream: what is remembered of it is forgotten
+/// when the stream begins, but for the deadline.
+fn account_opened(number: u64) -> String {
+    let time = rfc3339::format(BEGIN - 1_200_000 + (number % 1_000) as Millis);
+    format!(
+        r#"{{"specversion":"1.0","id":"w{number}","source":"/bank","type":"account.opened","subject":"w{number:08}","time":"{time}","data":{{"account_id":"a{number}"}}}}"#
+    )
+}
+
 fn in_a_process(one: &One) -> Result<Found> {
     let One { customers, events, rate, seed } = one;
-    let arguments = [*customers, *events, *rate, *seed].map(|number| number.to_string());
+    let arguments = [u64::from(*customers), *events, *rate, *seed].map(|number| number.to_string());
     let output = std::process::Command::new(std::env::current_exe()?).arg("one").args(arguments).output()?;
     if !output.status.success() {
         bail!("{customers} customers: {}", String::from_utf8_lossy(&output.stderr));
@@ -158,12 +200,13 @@ pub(super) fn one(one: &One) -> Result<()> {
     let book = cxwatch_benches::rulebook(cxwatch_benches::HEADLINE).context("the headline rules")?;
     // What the generator and an empty task hold does not count.
     let mut warm = Job::new(Arc::clone(&book));
-    through(&mut warm, Parameters { seed, customers: 1, events: CHUNK as u64, rate }, 0);
+    through(&mut warm, Stream::new(Parameters { seed, customers: 1, events: CHUNK as u64, rate }), 0);
     drop(warm);
+    let stream = Stream::new(Parameters { seed, customers, events, rate });
     let before = resident_bytes();
     let mut job = Job::new(book);
     let half = events / 2;
-    let time = through(&mut job, Parameters { seed, customers, events, rate }, half);
+    let time = through(&mut job, stream, half);
     println!(
         "{} {} {} {} {}",
         resident_bytes().saturating_sub(before),
@@ -176,8 +219,8 @@ pub(super) fn one(one: &One) -> Result<()> {
 }
 
 /// The CPU time that the job takes, from the event of this number on; making the events does not count.
-fn through(job: &mut Job, parameters: Parameters, from: u64) -> Duration {
-    let (mut stream, mut out) = (Stream::new(parameters), Produced::default());
+fn through(job: &mut Job, mut stream: Stream, from: u64) -> Duration {
+    let mut out = Produced::default();
     let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(CHUNK));
     let (mut time, mut done) = (Duration::ZERO, 0);
     loop {
