@@ -11,8 +11,9 @@ use std::collections::BinaryHeap;
 
 /// Milliseconds of a bucket, as a shift.
 const WIDTH: u32 = 2;
-/// Buckets in the ring.
-const RING: usize = 1024;
+/// Buckets in the ring: 16 seconds, for a backlog is read feed by feed, each up to 10 s ahead of the one that holds the
+/// clock.
+const RING: usize = 4096;
 
 /// Where an event comes in the order of processing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,8 @@ pub(crate) struct Buffer {
     /// Buckets `now + 1` to `now + RING - 1`, in no order within.
     ring: Vec<Vec<Queued>>,
     occupied: [u64; RING / 64],
+    /// Empty lists of buckets that have come up, the latest used last: near, while those of the whole ring are not.
+    spare: Vec<Vec<Queued>>,
     far: BinaryHeap<Reverse<Queued>>,
     slab: Vec<Option<Event>>,
     free: Vec<u32>,
@@ -50,6 +53,7 @@ impl Default for Buffer {
             now: i64::MIN,
             ring: vec![Vec::new(); RING],
             occupied: [0; RING / 64],
+            spare: Vec::new(),
             far: BinaryHeap::new(),
             slab: Vec::new(),
             free: Vec::new(),
@@ -85,7 +89,11 @@ impl Buffer {
             self.current.insert(place, queued);
         } else if ahead < RING as i64 {
             let slot = (turn.at >> WIDTH) as usize & (RING - 1);
-            self.ring[slot].push(queued);
+            let bucket = &mut self.ring[slot];
+            if bucket.capacity() == 0 {
+                *bucket = self.spare.pop().unwrap_or_default();
+            }
+            bucket.push(queued);
             self.occupied[slot / 64] |= 1 << (slot % 64);
         } else {
             self.far.push(Reverse(queued));
@@ -131,8 +139,11 @@ impl Buffer {
         if near == Some(next) {
             let slot = next as usize & (RING - 1);
             self.occupied[slot / 64] &= !(1 << (slot % 64));
-            // The bucket keeps the buffer of the one before it.
-            std::mem::swap(&mut self.current, &mut self.ring[slot]);
+            let bucket = std::mem::take(&mut self.ring[slot]);
+            let emptied = std::mem::replace(&mut self.current, bucket);
+            if emptied.capacity() > 0 {
+                self.spare.push(emptied);
+            }
         }
         while self.far.peek().is_some_and(|Reverse((turn, ..))| turn.at >> WIDTH <= next) {
             self.current.extend(self.far.pop().map(|Reverse(queued)| queued));
@@ -194,7 +205,7 @@ mod tests {
         let mut model: Vec<Turn> = Vec::new();
         let (mut now, mut popped) = (1_700_000_000_000i64, 0);
         for offset in 0..20_000 {
-            let spread = [3, 500, 3_000, 9_000_000][(offset % 4) as usize];
+            let spread = [3, 500, 9_000, 9_000_000][(offset % 4) as usize];
             let turn = Turn { at: now + next(spread), feed: next(3) as u8, offset, sub: 0 };
             buffer.push(turn, customer(), event());
             model.push(turn);
