@@ -1,0 +1,173 @@
+//! Plays a world to a desk, wakes it when it wants, and compares what two of them say.
+
+use super::log::Log;
+use super::world::{Step, World};
+use super::{Line, Told, Totals, When};
+use compact_str::CompactString;
+use cxwatch_event::{Millis, Profile};
+use std::collections::BTreeMap;
+
+/// Whoever can be told what happens.
+pub trait Subject {
+    /// Is told something of a customer.
+    fn tell(&mut self, when: When, told: &Told);
+    /// When it wants to be woken for a customer.
+    fn next(&self, customer: &str) -> Option<Millis>;
+    /// A step is over.
+    fn settled(&mut self);
+    /// An operator pauses a rule or all.
+    fn set_paused(&mut self, rule: Option<&str>, paused: bool);
+    /// Everything is written and read again.
+    fn restore(&mut self) {}
+    /// What has been decided since the last call, and what adds up now.
+    fn said(&mut self) -> (Vec<Line>, Totals);
+}
+
+impl Subject for Log {
+    fn tell(&mut self, when: When, told: &Told) {
+        self.take(when, told);
+    }
+
+    fn next(&self, customer: &str) -> Option<Millis> {
+        Log::next(self, customer)
+    }
+
+    fn settled(&mut self) {
+        Log::settled(self);
+    }
+
+    fn set_paused(&mut self, rule: Option<&str>, paused: bool) {
+        Log::set_paused(self, rule, paused);
+    }
+
+    fn said(&mut self) -> (Vec<Line>, Totals) {
+        (self.take_new(), self.totals())
+    }
+}
+
+/// What was said in one step, in no order, and the totals after it.
+pub type Said = (Vec<Line>, Totals);
+
+/// All customers of a world.
+pub const CUSTOMERS: [CompactString; 3] =
+    [CompactString::const_new("c0"), CompactString::const_new("c1"), CompactString::const_new("c2")];
+
+/// Where a telling stands.
+#[derive(Debug, Default)]
+pub struct Player {
+    instant: Option<Millis>,
+    wall: Option<Millis>,
+    profiles: BTreeMap<CompactString, Profile>,
+}
+
+impl Player {
+    /// Tells a subject the next step.
+    pub fn step(&mut self, subject: &mut impl Subject, step: &Step) {
+        match step {
+            Step::At(time) => self.come_to(subject, *time),
+            Step::Profile(customer, profile) => {
+                self.profiles.insert(customer.clone(), profile.clone());
+            }
+            Step::Tell(customer, told) => self.tell(subject, customer, told),
+            Step::Settled => subject.settled(),
+            Step::Pause(rule, paused) => subject.set_paused(rule.as_deref(), *paused),
+            Step::Wall(time) => self.wall = *time,
+            Step::Restore => subject.restore(),
+        }
+    }
+
+    /// Time goes on; whoever wants to be woken on the way is.
+    fn come_to(&mut self, subject: &mut impl Subject, time: Millis) {
+        loop {
+            let due = CUSTOMERS.iter().filter_map(|customer| subject.next(customer)).min();
+            let Some(due) = due.filter(|due| *due <= time) else { break };
+            let instant = self.instant.map_or(due, |instant| instant.max(due));
+            self.instant = Some(instant);
+            for customer in &CUSTOMERS {
+                if subject.next(customer).is_some_and(|due| due <= instant) {
+                    self.tell(subject, customer, &Told::Wake);
+                }
+            }
+            subject.settled();
+        }
+        self.instant = self.instant.max(Some(time));
+    }
+
+    fn tell(&self, subject: &mut impl Subject, customer: &CompactString, told: &Told) {
+        let unknown = Profile::default();
+        let profile = self.profiles.get(customer).unwrap_or(&unknown);
+        let instant = self.instant.unwrap_or_default();
+        subject.tell(When { customer, profile, instant, wall: self.wall }, told);
+    }
+}
+
+/// Tells a subject everything. Returns what it said, step by step.
+pub fn play(world: &World, subject: &mut impl Subject) -> Vec<Said> {
+    let mut player = Player::default();
+    let mut all = Vec::new();
+    for step in &world.steps {
+        player.step(subject, step);
+        let (mut lines, totals) = match step {
+            Step::At(_) | Step::Settled => subject.said(),
+            _ => Default::default(),
+        };
+        lines.sort();
+        all.push((lines, totals));
+    }
+    all
+}
+
+/// Where two first differ, in words.
+pub fn difference(world: &World, one: &[Said], other: &[Said]) -> Option<String> {
+    let at = one.iter().zip(other).position(|(one, other)| one != other)?;
+    let ((one, totals), (other, other_totals)) = (&one[at], &other[at]);
+    let only = |these: &[Line], those: &[Line]| {
+        let only: Vec<String> =
+            these.iter().filter(|l| !those.contains(l)).map(|l| format!("  {l:?}")).collect();
+        only.join("\n")
+    };
+    let mut words = format!(
+        "step {at} {:?}\nexpected only:\n{}\nfound only:\n{}",
+        world.steps[at],
+        only(one, other),
+        only(other, one)
+    );
+    if totals != other_totals {
+        words += &format!("\nexpected {totals:?}\nfound    {other_totals:?}");
+    }
+    Some(words)
+}
+
+/// Leaves out what a disagreement does not need.
+pub fn shrink(mut world: World, still: impl Fn(&World) -> bool) -> World {
+    let mut size = world.steps.len().next_power_of_two();
+    while size > 0 {
+        let mut from = 0;
+        while from < world.steps.len() {
+            let mut smaller = world.clone();
+            smaller.steps.drain(from..(from + size).min(world.steps.len()));
+            if still(&smaller) { world = smaller } else { from += size }
+        }
+        size /= 2;
+    }
+    world
+}
+
+/// A world in words.
+pub fn describe(world: &World) -> String {
+    let mut words = format!("seed {}, {:?}\n{:?}\n", world.seed, world.terms, world.book.policy);
+    for rule in &world.book.rules {
+        let measures = rule.measures.len();
+        words += &format!(
+            "rule {} actions {:?} per {} measures {measures} cooldown {:?} {:?}\n",
+            rule.id, rule.actions, rule.per, rule.cooldown_ms, rule.treatment
+        );
+    }
+    for action in &world.book.actions {
+        words += &format!("{action:?}\n");
+    }
+    for (at, step) in world.steps.iter().enumerate() {
+        words += &format!("{at}: {step:?}\n");
+    }
+    words
+}

@@ -1,0 +1,123 @@
+//! The decider against the naive log, on random rulebooks and streams.
+
+#![allow(clippy::print_stdout, reason = "a property test reports what came up")]
+
+use cxwatch_tests::decisions::log::{Log, Wrong};
+use cxwatch_tests::decisions::play::{Said, difference, play};
+use cxwatch_tests::decisions::world::World;
+use cxwatch_tests::seeds;
+use cxwatch_tests::tally::Tally;
+use std::sync::Arc;
+
+const WORLDS: u64 = 6_000;
+
+/// What must come up often enough for a run to say something.
+const HAPPENINGS: [&str; 57] = [
+    "Expired",
+    "Requested",
+    "Revoked(Resolved)",
+    "Revoked(Retracted)",
+    "Revoked(RuleRemoved)",
+    "Revoked(Superseded)",
+    "Suppressed(Brake)",
+    "Suppressed(Consent)",
+    "Suppressed(ContactPolicy)",
+    "Suppressed(Cooldown)",
+    "Suppressed(Declined)",
+    "Suppressed(Expired)",
+    "Suppressed(Holdout)",
+    "Suppressed(LowerPriority)",
+    "Suppressed(NotEligible)",
+    "Suppressed(Paused)",
+    "Suppressed(Replaced)",
+    "Suppressed(Resolved)",
+    "Suppressed(Retracted)",
+    "Suppressed(Shadow)",
+    "Suppressed(WarmingUp)",
+    "Updated(Breached)",
+    "Updated(Changed)",
+    "Updated(NotAccepted)",
+    "Updated(Resolved)",
+    "Updated(Retracted)",
+    "a held-out episode saved by an event",
+    "a treated episode saved by an event",
+    "accepted: contacted",
+    "accepted: declined",
+    "accepted: failed",
+    "accepted: rejected",
+    "accepted: revoked",
+    "accepted: expired",
+    "accepted: saved",
+    "accepted: unreachable",
+    "an outcome nobody knows",
+    "an outcome without an arrow",
+    "contacted to the end of its life",
+    "contacted: failed",
+    "contacted: rejected",
+    "contacted: saved",
+    "contacted: unreachable",
+    "decided again",
+    "deferred",
+    "found again about something else",
+    "found again in one step",
+    "replaced by another offer",
+    "requested again",
+    "requested: accepted",
+    "requested: contacted",
+    "requested: declined",
+    "requested: failed",
+    "requested: rejected",
+    "requested: saved",
+    "requested: unreachable",
+    "retracted while the other level stands",
+];
+
+fn log(world: &World, wrong: Option<Wrong>) -> Log {
+    Log::new(Arc::clone(&world.book), world.terms.clone(), wrong)
+}
+
+fn count(tally: &mut Tally, log: &Log) {
+    for line in log.lines() {
+        tally.add(&format!("{:?}", line.said), 1);
+    }
+    for what in &log.happened {
+        tally.add(what, 1);
+    }
+}
+
+/// `candidates = actions + suppressions + pending`, after every step.
+fn adds_up(said: &[Said]) -> bool {
+    said.iter().flat_map(|(_, totals)| totals.rules.values()).all(|rule| rule.add_up())
+}
+
+#[test]
+fn naive_alone() {
+    let mut tally = Tally::default();
+    for seed in seeds(WORLDS) {
+        let world = World::draw(seed);
+        let mut log = log(&world, None);
+        assert!(adds_up(&play(&world, &mut log)), "CXWATCH_SEED={seed}");
+        count(&mut tally, &log);
+    }
+    println!("{tally:#?}");
+    assert_eq!(tally.rarer_than(100, &HAPPENINGS), Vec::<String>::new());
+}
+
+#[test]
+fn logs_known_to_be_wrong_are_caught() {
+    let mut missed = Vec::new();
+    for wrong in Wrong::ALL {
+        let spoiled: Vec<u64> = (1..=400)
+            .filter(|seed| {
+                let world = World::draw(*seed);
+                let right = play(&world, &mut log(&world, None));
+                difference(&world, &right, &play(&world, &mut log(&world, Some(wrong)))).is_some()
+            })
+            .collect();
+        println!("{wrong:?}: {} of 400 worlds, the first with seed {:?}", spoiled.len(), spoiled.first());
+        if spoiled.is_empty() {
+            missed.push(wrong);
+        }
+    }
+    assert_eq!(missed, []);
+}
