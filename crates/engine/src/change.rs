@@ -77,8 +77,7 @@ impl<D: Desk> Task<D> {
         for mut customer in self.customers.take_all() {
             for rule in &gone {
                 let profile = &cxwatch_event::UNKNOWN;
-                let moment =
-                    Moment { book: &book, customer: &customer.id, profile, instant: self.instant };
+                let moment = Moment { book: &book, customer: &customer.id, profile, instant: self.instant };
                 self.desk.rule_removed(&moment, &mut customer.desk, rule);
             }
             move_slots(&mut customer, &fates);
