@@ -26,8 +26,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// More rules do not have numbers.
-const RULES_MAX: usize = 65_535;
+/// More rules do not have numbers: timers use the last two for their own ends.
+const RULES_MAX: usize = 65_534;
 
 /// Compiles a rulebook against the built-in event types and its own. `file` is the name that problems carry.
 ///
