@@ -71,10 +71,7 @@ impl Job {
         let settings = Settings::new(book.feeds.len());
         let desk = Decider::new(NEVER, settings.late_horizon_ms, WallClock::None);
         let mut task = Task::new(Arc::clone(&book), settings.clone(), desk, 0);
-        let used = book
-            .rules
-            .iter()
-            .fold(Default::default(), |set: cxwatch_rulebook::FeedSet, r| set.union(r.needs));
+        let used = book.feeds_read();
         for feed in (0..book.feeds.len() as u8).map(FeedIx).filter(|f| !used.contains(*f)) {
             task.end(feed);
         }

@@ -84,7 +84,7 @@ mod sequence;
 mod tests;
 
 use compact_str::{CompactString, format_compact};
-use cxwatch_event::{Event, MICRO, Micro, Millis, Value};
+use cxwatch_event::{Event, MICRO, Micro, Millis, UNKNOWN, Value};
 use cxwatch_rulebook::{
     Cond, DetectionFacts, Facts, FeedIx, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
 };
@@ -237,12 +237,11 @@ impl Fact {
 
     fn hit(&self, rule_use: &RuleUse) -> Option<Hit> {
         match &self.what {
-            What::Event(event) => rule_use.hit(&Facts::Event(event)),
-            What::Detection(d) => rule_use.hit(&Facts::Detection(DetectionFacts {
-                key: &d.key,
-                severity: d.severity,
-                measures: &d.measures,
-            })),
+            What::Event(event) => rule_use.hit(&Facts::Event(event), &UNKNOWN),
+            What::Detection(d) => {
+                let facts = DetectionFacts { key: &d.key, severity: d.severity, measures: &d.measures };
+                rule_use.hit(&Facts::Detection(facts), &UNKNOWN)
+            }
         }
     }
 }

@@ -87,7 +87,7 @@ fn what_is_wrong_in_all_files_is_said_at_once() {
 #[test]
 fn a_calendar_of_a_feed_is_one_of_the_rulebook() {
     let settings = "rulebook: cal.yaml\nkafka: { bootstrap: \"localhost:9092\" }\n\
-                    feeds: { web: { expect: 10m, expect_calendar: dask } }\n";
+                    feeds: { web: { expect: 10m, expect_calendar: dask }, customers: {}, outcomes: {} }\n";
     let rules = format!(
         "calendars: {{ desk: {{ zone: Europe/Berlin, open: {{ mon-fri: \"08:00-20:00\" }} }} }}\n{RULES}"
     );
@@ -103,6 +103,10 @@ fn a_calendar_of_a_feed_is_one_of_the_rulebook() {
     assert!(said.contains("write `desk`?"), "{said}");
     let (code, said) = check(&settings.replace("dask", "desk"));
     assert_eq!((code, said.as_str()), (Some(0), ""), "and it is not called unused");
+    // What the rulebook can do without need not be there, and is told.
+    let (code, said) = check(&settings.replace("dask", "desk").replace(", outcomes: {}", ""));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("warning: the rulebook reads the feed outcomes"), "{said}");
 }
 
 #[test]

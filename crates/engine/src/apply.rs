@@ -113,7 +113,7 @@ impl<D: Desk> Task<D> {
 
     fn deliver(&mut self, book: &Rulebook, at: u32, uses: &[RuleUse], delivery: &Delivery<'_>) {
         for used in uses {
-            if let Some(hit) = used.hit(&delivery.facts) {
+            if let Some(hit) = used.hit(&delivery.facts, &cxwatch_event::UNKNOWN) {
                 self.take(book, at, used.rule, hit, delivery);
             }
         }

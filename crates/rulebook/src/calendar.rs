@@ -277,7 +277,7 @@ impl Year {
 }
 
 /// A zone of the bundled IANA database.
-fn zone_named(name: &str) -> Option<TimeZone> {
+pub(crate) fn zone_named(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok().filter(|tz| tz.iana_name().is_some())
 }
 

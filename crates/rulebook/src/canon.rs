@@ -5,10 +5,10 @@
 //! calendar).
 
 use crate::{
-    Action, Calendar, Class, Cond, FieldRef, Fold, Guard, Kind, Level, MeasureRef, Op, Per, Roles, RuleIx,
-    RuleUse, Rulebook, Span, SummaryPart, Table,
+    Action, ActionField, Calendar, Class, Cond, Factor, FieldRef, Fold, Guard, Kind, Level, MeasureRef, Op,
+    Per, Policy, Roles, RuleIx, RuleUse, Rulebook, Span, SummaryPart, Table, Treatment,
 };
-use cxwatch_event::{FieldIx, TypeId, TypeSpec, Value};
+use cxwatch_event::{FieldIx, TypeId, TypeSpec, Value, builtin};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Write};
@@ -44,6 +44,9 @@ pub(crate) fn seal(book: &mut Rulebook) {
     add(&format!("cxwatch rulebook {} {}", book.name, book.version));
     texts.iter().for_each(|text| add(text));
     book.actions.iter().for_each(|action| add(&joined(&parts_of_action(book, action))));
+    if book.policy != Policy::default() {
+        add(&joined(&parts_of_policy(&book.policy)));
+    }
     book.calendars.iter().for_each(|calendar| add(&joined(&parts_of_calendar(calendar))));
     let types: BTreeSet<String> = book.catalogue.types().map(|(_, spec)| type_text(spec)).collect();
     types.iter().for_each(|text| add(text));
@@ -80,6 +83,22 @@ pub(crate) fn parts_of_action(book: &Rulebook, action: &Action) -> Parts {
         Class::Offer => "offer",
     };
     let skills: BTreeSet<_> = action.skills.iter().collect();
+    let field = |field: &ActionField| match field {
+        ActionField::Measure(name) => name.to_string(),
+        ActionField::Events => "events".to_owned(),
+        ActionField::Severity => "severity".to_owned(),
+        ActionField::Profile(at) => profile_field(book, *at),
+    };
+    let value: Vec<_> = action
+        .value
+        .iter()
+        .map(|factor| match factor {
+            Factor::Number(n) => n.to_string(),
+            Factor::Field(of) => field(of),
+        })
+        .collect();
+    let context: Vec<_> =
+        action.context.iter().map(|(when, is)| format!("{} => {is}; ", cond(when, &field))).collect();
     let hours = action.hours.map(|ix| &book.calendars[usize::from(ix)].id);
     Parts::from([
         ("id", action.id.to_string()),
@@ -91,14 +110,38 @@ pub(crate) fn parts_of_action(book: &Rulebook, action: &Action) -> Parts {
         ("skills", format!("{skills:?}")),
         ("hours", format!("{hours:?}")),
         ("ttl", action.ttl_ms.to_string()),
-        ("value", format!("{:?}", action.value)),
+        ("value", value.join(" * ")),
         ("propensity", action.propensity.to_string()),
         ("lever", action.lever.to_string()),
-        ("when", format!("{:?}", action.when)),
-        ("context", format!("{:?}", action.context)),
+        ("when", cond(&action.when, &field)),
+        ("context", context.concat()),
         ("accept_within", format!("{:?}", action.accept_within_ms)),
         ("exempt", action.exempt.to_string()),
     ])
+}
+
+/// The policy's parts.
+pub(crate) fn parts_of_policy(policy: &Policy) -> Parts {
+    let caps: BTreeSet<String> = policy.caps.iter().map(|cap| format!("{cap:?}")).collect();
+    let quiet = policy.quiet_hours.as_ref().map(|quiet| {
+        let channels: BTreeSet<_> = quiet.channels.iter().collect();
+        format!("{} to {} on {channels:?}", quiet.from, quiet.until)
+    });
+    Parts::from([
+        ("zone", policy.zone.to_string()),
+        ("quiet_hours", format!("{quiet:?}")),
+        ("caps", format!("{caps:?}")),
+        ("brake", format!("{:?}", policy.brake)),
+        ("holdout", policy.holdout.to_string()),
+        ("declined_for", policy.declined_for_ms.to_string()),
+        ("timeline", policy.timeline.to_string()),
+    ])
+}
+
+fn profile_field(book: &Rulebook, at: FieldIx) -> String {
+    let spec = book.catalogue.id(builtin::PROFILE).map(|kind| book.catalogue.spec(kind));
+    let name = spec.and_then(|spec| spec.fields.get(usize::from(at.0))).map_or("?", |field| &field.name);
+    format!("customer.{name}")
 }
 
 /// A calendar's parts.
@@ -171,6 +214,19 @@ impl<'a> Canon<'a> {
         }
         if let Some(ms) = rule.cooldown_ms {
             parts.insert("cooldown", ms.to_string());
+        }
+        let Treatment { shadow, brake, holdout, success_within_ms } = &rule.treatment;
+        if *shadow {
+            parts.insert("mode", "shadow".to_owned());
+        }
+        if let Some(brake) = brake {
+            parts.insert("brake", brake.to_string());
+        }
+        if let Some(holdout) = holdout {
+            parts.insert("holdout", holdout.to_string());
+        }
+        if let (Some(ms), Some(success)) = (success_within_ms, parts.get_mut("success")) {
+            let _ = write!(success, " within {ms}");
         }
         parts
     }
@@ -322,21 +378,15 @@ impl<'a> Canon<'a> {
             (FieldRef::Time, _) => "time".to_owned(),
             (FieldRef::Key, _) => "key".to_owned(),
             (FieldRef::Severity, _) => "severity".to_owned(),
-            (FieldRef::Profile(at), _) => self.profile_field(*at),
+            (FieldRef::Profile(at), _) => profile_field(self.book, *at),
             (FieldRef::Missing | FieldRef::Data(_) | FieldRef::Measure(_), _) => "missing".to_owned(),
         }
-    }
-
-    fn profile_field(&self, at: FieldIx) -> String {
-        let spec = self.book.profile.map(|kind| self.book.catalogue.spec(kind));
-        let name = spec.and_then(|spec| spec.fields.get(usize::from(at.0))).map_or("?", |field| &field.name);
-        format!("customer.{name}")
     }
 
     fn measure_ref(&self, ix: RuleIx, measure: &MeasureRef) -> String {
         match measure {
             MeasureRef::Events => "events".to_owned(),
-            MeasureRef::Profile(at) => self.profile_field(*at),
+            MeasureRef::Profile(at) => profile_field(self.book, *at),
             MeasureRef::Measure(at) => self.book.rule(ix).measures[usize::from(*at)].name.to_string(),
         }
     }
@@ -370,6 +420,7 @@ fn key_of_role(role: u32) -> &'static str {
         Roles::RESET => "reset",
         Roles::UNLESS => "unless",
         Roles::WEIGHT => "weights",
+        Roles::SUCCESS => "success",
         _ => "steps",
     }
 }

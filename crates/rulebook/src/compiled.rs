@@ -7,7 +7,9 @@
 
 use crate::{Action, Calendar, DeskUse, Policy, Treatment};
 use compact_str::CompactString;
-use cxwatch_event::{Catalogue, Event, FieldIx, Interest, MICRO, Micro, Millis, TypeId, Value};
+use cxwatch_event::{
+    Catalogue, Event, FieldIx, Interest, MICRO, Micro, Millis, Profile, TypeId, Value, builtin,
+};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -99,6 +101,43 @@ impl Rulebook {
     /// The rule of that id.
     pub fn rule_named(&self, id: &str) -> Option<RuleIx> {
         self.rules.iter().position(|r| r.id == id).map(|i| RuleIx(i as u16))
+    }
+
+    /// The feeds from which something is read: by rules, by decisions, or of the customer.
+    pub fn feeds_read(&self) -> FeedSet {
+        let rules = self.rules.iter().fold(FeedSet::default(), |set, rule| set.union(rule.needs));
+        let uses =
+            self.desk_uses.iter().zip(0..).filter(|(used, _)| used.is_some()).map(|(_, id)| TypeId(id));
+        let named = uses.chain(self.profile).chain(
+            self.by_type.iter().zip(0..).filter(|(uses, _)| !uses.is_empty()).map(|(_, id)| TypeId(id)),
+        );
+        named.filter_map(|id| self.feed_of_type[usize::from(id.0)]).fold(rules, FeedSet::with)
+    }
+
+    /// The same rulebook where a feed is not to be had: of customers nothing is known, and what becomes of actions
+    /// is not heard. `None`: rules name types of this feed, or it is not one of the feeds that can be done without.
+    pub fn without(&self, feed: &str) -> Option<Rulebook> {
+        let gone = self.feed_named(feed)?;
+        let named = |id: usize| self.feed_of_type[id] == Some(gone) && !self.by_type[id].is_empty();
+        let possible = [builtin::CUSTOMERS, builtin::OUTCOMES].contains(&feed);
+        if !possible || (0..self.by_type.len()).any(named) {
+            return None;
+        }
+        let moved = |ix: FeedIx| FeedIx(ix.0 - u8::from(ix.0 > gone.0));
+        let mut book = self.clone();
+        book.feeds.remove(usize::from(gone.0));
+        for home in &mut book.feed_of_type {
+            *home = home.filter(|ix| *ix != gone).map(moved);
+        }
+        for rule in &mut book.rules {
+            rule.needs = rule.needs.iter().map(moved).fold(FeedSet::default(), FeedSet::with);
+        }
+        Some(book)
+    }
+
+    /// What an event of a type means to decisions.
+    pub fn desk_use(&self, kind: TypeId) -> Option<&DeskUse> {
+        self.desk_uses.get(usize::from(kind.0)).and_then(Option::as_ref)
     }
 
     /// The feed of that name.
@@ -524,7 +563,7 @@ impl<T: Copy> Table<T> {
         Table { by: FieldRef::Missing, cases: Vec::new(), default: value }
     }
 
-    fn pick(&self, facts: &Facts) -> T {
+    fn pick(&self, facts: &Known<'_>) -> T {
         if self.cases.is_empty() {
             return self.default;
         }
@@ -556,10 +595,17 @@ pub enum Facts<'a> {
     Detection(DetectionFacts<'a>),
 }
 
-impl Facts<'_> {
+/// Facts with what is known of the customer.
+struct Known<'a> {
+    facts: &'a Facts<'a>,
+    profile: &'a Profile,
+}
+
+impl Known<'_> {
     fn with<R>(&self, field: &FieldRef, then: impl FnOnce(Option<&Value>) -> R) -> R {
-        match (field, self) {
+        match (field, self.facts) {
             (FieldRef::Const(value), _) => then(Some(value)),
+            (FieldRef::Profile(ix), _) => then(self.profile.field(*ix)),
             (FieldRef::Data(ix), Facts::Event(event)) => then(event.field(*ix)),
             (FieldRef::Id, Facts::Event(event)) => then(Some(&Value::Text(event.id.clone()))),
             (FieldRef::Source, Facts::Event(event)) => then(Some(&Value::Text(event.source.clone()))),
@@ -616,8 +662,10 @@ pub struct Hit {
 }
 
 impl RuleUse {
-    /// What an event or detection is to the rule; `None` where no role and no guard holds.
-    pub fn hit(&self, facts: &Facts) -> Option<Hit> {
+    /// What an event or detection of a customer of whom that is known is to the rule; `None` where no role and no
+    /// guard holds.
+    pub fn hit(&self, facts: &Facts<'_>, profile: &Profile) -> Option<Hit> {
+        let facts = &Known { facts, profile };
         let bits = |list: &[(u32, Cond<FieldRef>)]| {
             list.iter().filter(|(_, cond)| facts.holds(cond)).fold(0, |bits, (bit, _)| bits | bit)
         };

@@ -1,6 +1,6 @@
 //! What changes from one rulebook to another.
 
-use crate::canon::{Canon, Parts, parts_of_action, parts_of_calendar, type_text};
+use crate::canon::{Canon, Parts, parts_of_action, parts_of_calendar, parts_of_policy, type_text};
 use crate::{RuleIx, Rulebook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,6 +14,8 @@ pub enum Subject {
     Type,
     /// A calendar.
     Calendar,
+    /// What holds for all actions.
+    Policy,
     /// An action.
     Action,
     /// A rule.
@@ -49,11 +51,18 @@ impl fmt::Display for Change {
             Subject::Rulebook => "rulebook",
             Subject::Type => "type",
             Subject::Calendar => "calendar",
+            Subject::Policy => return write!(f, "policy: {}", self.difference),
             Subject::Action => "action",
             Subject::Rule => "rule",
         };
-        write!(f, "{subject} {}: ", self.id)?;
-        match &self.difference {
+        write!(f, "{subject} {}: {}", self.id, self.difference)
+    }
+}
+
+impl fmt::Display for Difference {
+    /// `changed in within, actions`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Difference::Added => f.write_str("added"),
             Difference::Removed => f.write_str("removed"),
             Difference::Changed(keys) => write!(f, "changed in {}", keys.join(", ")),
@@ -94,6 +103,7 @@ fn texts(book: &Rulebook) -> BTreeMap<(Subject, String), Parts> {
     let calendars =
         book.calendars.iter().map(|c| ((Subject::Calendar, c.id.to_string()), parts_of_calendar(c)));
     texts.extend(calendars);
+    texts.insert((Subject::Policy, String::new()), parts_of_policy(&book.policy));
     let actions =
         book.actions.iter().map(|a| ((Subject::Action, a.id.to_string()), parts_of_action(book, a)));
     texts.extend(actions);

@@ -16,6 +16,8 @@ pub fn rulebook_schema() -> Value {
             "version": { "type": "integer", "minimum": 1, "description": "Counted up with every change." },
             "about": { "type": "string" },
             "types": { "type": "object", "description": "Event types of your own.", "additionalProperties": { "$ref": "#/definitions/type" } },
+            "customer": { "$ref": "#/definitions/customer" },
+            "policy": { "$ref": "#/definitions/policy" },
             "calendars": { "type": "object", "additionalProperties": { "$ref": "#/definitions/calendar" } },
             "rules": { "type": "array", "items": { "$ref": "#/definitions/rule" } },
             "actions": { "type": "object", "additionalProperties": { "$ref": "#/definitions/action" } },
@@ -32,7 +34,10 @@ fn definitions() -> Value {
     let mut all = basics();
     all.extend(selecting());
     all.extend(valued());
-    all.insert("type".to_owned(), own_type());
+    let (own_type, customer) = own_fields();
+    all.insert("type".to_owned(), own_type);
+    all.insert("customer".to_owned(), customer);
+    all.insert("policy".to_owned(), policy());
     all.insert("calendar".to_owned(), calendar());
     all.insert("action".to_owned(), action());
     all.insert("rule".to_owned(), rule());
@@ -66,11 +71,16 @@ fn basics() -> Map<String, Value> {
         "duration": { "type": "string", "pattern": DURATION_PATTERN, "description": "A number and a unit: ms, s, m, h, d (24 hours) or w." },
         "span": { "type": "string", "pattern": SPAN_PATTERN, "description": "A duration, or business days: 3bd." },
         "share": { "type": "string", "pattern": r"^[0-9]+(\.[0-9])?%$" },
+        "holdout": {
+            "description": "The share of winners that get nothing, so that the effect can be proved: at most a half.",
+            "anyOf": [{ "type": "number", "minimum": 0, "maximum": 0.5 }, { "$ref": "#/definitions/share" }],
+        },
+        "factor": { "type": "number", "exclusiveMinimum": 0, "maximum": 1000 },
         "words": { "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] },
         "scalar": { "type": ["string", "number", "boolean"] },
         "field": {
             "type": "string",
-            "description": "A field of the event (data.<name>, channel, feed, type, source, id, time) or of a detection (measures.<name>, severity, key, rule).",
+            "description": "A field of the event (data.<name>, channel, feed, type, source, id, time), of a detection (measures.<name>, severity, key, rule) or of the customer (customer.<name>).",
         },
     }))
 }
@@ -95,6 +105,8 @@ fn selecting() -> Map<String, Value> {
     guard.insert("within".to_owned(), json!({ "$ref": "#/definitions/duration" }));
     let mut weight = object(selection.clone());
     weight.insert("points".to_owned(), json!({ "type": "number" }));
+    let mut success = guard.clone();
+    success.remove("rule");
     let state = json!({ "after": { "$ref": "#/definitions/selector" }, "until": { "$ref": "#/definitions/selector" } });
     object(json!({
         "event": name,
@@ -102,6 +114,7 @@ fn selecting() -> Map<String, Value> {
         "item": { "anyOf": [{ "$ref": "#/definitions/event" }, { "$ref": "#/definitions/selection" }] },
         "selector": one_or_more("#/definitions/item"),
         "unless_seen": strict("Blocks while such an event was seen within this time before.", &["within"], Value::Object(guard)),
+        "success": strict("Shows that the customer was saved, so long after the detection.", &["event", "within"], Value::Object(success)),
         "while": strict("Blocks unless the newest of the two is an `after`.", &["after", "until"], state),
         "weight": strict("Points that an event or a detection adds or removes.", &["points"], Value::Object(weight)),
         "condition": {
@@ -176,7 +189,7 @@ fn valued() -> Map<String, Value> {
     }))
 }
 
-fn own_type() -> Value {
+fn own_fields() -> (Value, Value) {
     let kinds = json!({ "enum": ["text", "number", "integer", "bool", "time"] });
     let field = strict(
         "A field.",
@@ -189,13 +202,44 @@ fn own_type() -> Value {
             "about": { "type": "string" },
         }),
     );
-    strict(
+    let fields = json!({ "type": "object", "additionalProperties": { "anyOf": [kinds, field] } });
+    let own_type = strict(
         "An event type of your own, or more fields for a built-in one.",
         &[],
+        json!({ "feed": { "type": "string" }, "about": { "type": "string" }, "fields": fields }),
+    );
+    let customer = strict("What profiles have beyond the usual.", &[], json!({ "attributes": fields }));
+    (own_type, customer)
+}
+
+fn policy() -> Value {
+    let clock = json!({ "type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$" });
+    let quiet = strict(
+        "When customers are left alone, in their own zone.",
+        &["from", "until"],
+        json!({ "from": clock, "until": clock, "channels": { "$ref": "#/definitions/words" } }),
+    );
+    let cap = strict(
+        "How often customers are approached.",
+        &["at_most", "within"],
         json!({
-            "feed": { "type": "string" },
-            "about": { "type": "string" },
-            "fields": { "type": "object", "additionalProperties": { "anyOf": [kinds, field] } },
+            "channel": { "type": "string" },
+            "by": { "enum": ["person", "machine"] },
+            "at_most": { "type": "integer", "minimum": 1 },
+            "within": { "$ref": "#/definitions/duration" },
+        }),
+    );
+    strict(
+        "What holds for all actions.",
+        &[],
+        json!({
+            "zone": { "type": "string", "description": "A zone of the IANA database, of customers whose profile names none." },
+            "quiet_hours": quiet,
+            "caps": { "type": "array", "items": cap },
+            "brake": { "type": "integer", "minimum": 1, "description": "Requests per minute, of all rules." },
+            "holdout": { "$ref": "#/definitions/holdout" },
+            "declined_for": { "$ref": "#/definitions/duration" },
+            "timeline": { "type": "integer", "minimum": 0, "maximum": 50 },
         }),
     )
 }
@@ -235,9 +279,22 @@ fn action() -> Value {
             "skills": { "$ref": "#/definitions/words" },
             "hours": { "type": "string", "description": "A calendar: when somebody is there." },
             "ttl": { "$ref": "#/definitions/duration" },
-            "value": { "type": "string", "description": "The measure that is the value at stake." },
+            "when": { "$ref": "#/definitions/condition" },
+            "context": {
+                "description": "How well it fits now: the first case that holds, else 1.",
+                "anyOf": [{ "$ref": "#/definitions/factor" }, { "type": "array", "items": strict("A case.", &["is"], json!({
+                    "when": { "$ref": "#/definitions/condition" },
+                    "is": { "$ref": "#/definitions/factor" },
+                })) }],
+            },
+            "value": {
+                "description": "The value at stake: measures, fields of the customer and numbers, multiplied.",
+                "anyOf": [{ "type": ["string", "number"] }, { "type": "array", "items": { "type": ["string", "number"] }, "minItems": 1, "maxItems": 8 }],
+            },
+            "accept_within": { "$ref": "#/definitions/duration" },
+            "exempt": { "type": "boolean", "description": "Makes good for our own failure: caps do not count." },
             "propensity": { "anyOf": [{ "type": "number", "minimum": 0, "maximum": 1 }, { "$ref": "#/definitions/share" }] },
-            "lever": { "type": "number", "exclusiveMinimum": 0, "maximum": 1000 },
+            "lever": { "$ref": "#/definitions/factor" },
         }),
     )
 }
@@ -255,6 +312,11 @@ fn rule() -> Value {
         "summary": { "type": "string", "description": "A sentence for the agent, with {measure} and {key}." },
         "actions": { "$ref": "#/definitions/words" },
         "cooldown": { "$ref": "#/definitions/duration" },
+        "mode": { "enum": ["live", "shadow"] },
+        "people_only": { "type": "boolean", "description": "An action by a machine is refused." },
+        "brake": { "type": "integer", "minimum": 1, "description": "Requests per minute." },
+        "holdout": { "$ref": "#/definitions/holdout" },
+        "success": { "$ref": "#/definitions/success" },
     });
     let selector = json!({ "$ref": "#/definitions/selector" });
     let spans = json!({ "$ref": "#/definitions/spans" });

@@ -153,10 +153,10 @@ fn the_top() {
     check(
         "rulebook: t\nversion: 0\nrule: []\nrules: {}\n",
         expect![[r#"
-        r.yaml:2:10: error: `0` stands here; expected a whole number from 1 to 4294967295
-        r.yaml:3:1: error: a rulebook has no key `rule`; expected one of `about`, `actions`, `calendars`, `rulebook`, `rules`, `types`, `version`; write `rules`?
-        r.yaml:4:8: error: a map stands here; expected a list
-    "#]],
+            r.yaml:2:10: error: `0` stands here; expected a whole number from 1 to 4294967295
+            r.yaml:3:1: error: a rulebook has no key `rule`; expected one of `about`, `actions`, `calendars`, `customer`, `policy`, `rulebook`, `rules`, `types`, `version`; write `rules`?
+            r.yaml:4:8: error: a map stands here; expected a list
+        "#]],
     );
 }
 
@@ -176,7 +176,7 @@ fn several_at_once_in_the_order_of_the_file() {
             r.yaml:6:9: error: `Cart Abandonment` cannot be the name of a rule; expected lower-case letters, digits and `-`, a letter first, at most 80; write `cart-abandonment`?
             r.yaml:7:11: error: `absense` is not possible here; expected one of `match`, `count`, `absence`, `sequence`, `debt`; write `absence`?
             r.yaml:10:12: error: `web.cart.item_aded` is not an event type; expected an event type of the catalogue or of this rulebook's `types`; write `web.cart.item_added`?
-            r.yaml:11:5: error: a rule of kind `absence` has no key `stopp`; expected one of `about`, `actions`, `calendar`, `cooldown`, `deadline`, `grace`, `id`, `kind`, `measure`, `once`, `pause`, `per`, `refresh`, `resume`, `severity`, `start`, `stop`, `summary`, `unless_seen`, `warn_at`, `when`, `while`, `within`; write `stop`?
+            r.yaml:11:5: error: a rule of kind `absence` has no key `stopp`; expected one of `about`, `actions`, `brake`, `calendar`, `cooldown`, `deadline`, `grace`, `holdout`, `id`, `kind`, `measure`, `mode`, `once`, `pause`, `people_only`, `per`, `refresh`, `resume`, `severity`, `start`, `stop`, `success`, `summary`, `unless_seen`, `warn_at`, `when`, `while`, `within`; write `stop`?
             r.yaml:12:13: error: `30` has no unit; expected a number and a unit: `500ms`, `20s`, `30m`, `1.5h`, `7d`, `2w` or `3bd`
             r.yaml:13:16: error: there is no action `cal`; expected a name from `actions`; write `call`?
             r.yaml:14:13: error: this rule has no measure `value`; expected one of `events`
@@ -244,7 +244,6 @@ fn fields_and_their_types() {
             r.yaml:13:76: error: `contains` looks into text, but this is a whole number; expected a field that holds text
             r.yaml:14:77: error: the text "yes" stands here; expected `true` or `false`
             r.yaml:15:83: error: `tomorrow` stands here; expected a time like `2026-12-24T18:00:00Z`
-            r.yaml:16:57: error: `customer.tier`: fields of the customer's profile cannot be read yet; expected a field of the event: `data.<name>`, `channel`, `feed`, `type`, `source`, `id` or `time`
             r.yaml:17:71: error: there is no comparison `gte`; expected one of `is`, `is_not`, `in`, `not_in`, `over`, `at_least`, `under`, `at_most`, `exists`, `starts_with`, `contains`; write `at_least`?
             r.yaml:18:67: error: nothing stands here; expected a value or a list
             r.yaml:19:69: error: this list is empty, so nothing can equal it; expected at least one value
@@ -297,7 +296,6 @@ fn absences() {
             r.yaml:19:60: error: a table has no `default`; expected `default: ...` in it
             r.yaml:19:80: error: this field never holds `voise`; expected one of `voice`, `chat`, `email`, `sms`, `messaging`, `social`, `video`, `web`, `app`, `letter`, `branch`, `other`; write `voice`?
             r.yaml:20:66: error: `contact.queued` has no field `data.chanel`; write `data.channel`?
-            r.yaml:21:66: error: `customer.tier`: fields of the customer's profile cannot be read yet; expected a field of the event: `data.<name>`, `channel`, `feed`, `type`, `source`, `id` or `time`
             r.yaml:22:60: error: this table has no case; expected values of the field in `by`: `{ by: data.channel, voice: 20s, default: 60s }`
         "#]],
     );
@@ -400,8 +398,8 @@ fn what_all_kinds_have() {
             r.yaml:21:61: error: `unless_seen` has no `within`; expected `within: ...` in it
             r.yaml:21:93: error: `while` has no `until`; expected `until: ...` in it
             r.yaml:22:11: error: there is a rule `p` already, in line 21; expected an id of its own
-            r.yaml:23:48: error: a rule of kind `match` has no key `start`; expected one of `about`, `actions`, `calendar`, `cooldown`, `event`, `id`, `kind`, `measure`, `per`, `rule`, `severity`, `summary`, `unless_seen`, `when`, `where`, `while`
-            r.yaml:23:69: error: a rule of kind `match` has no key `cooldwn`; expected one of `about`, `actions`, `calendar`, `cooldown`, `event`, `id`, `kind`, `measure`, `per`, `rule`, `severity`, `summary`, `unless_seen`, `when`, `where`, `while`; write `cooldown`?
+            r.yaml:23:48: error: a rule of kind `match` has no key `start`; expected one of `about`, `actions`, `brake`, `calendar`, `cooldown`, `event`, `holdout`, `id`, `kind`, `measure`, `mode`, `people_only`, `per`, `rule`, `severity`, `success`, `summary`, `unless_seen`, `when`, `where`, `while`
+            r.yaml:23:69: error: a rule of kind `match` has no key `cooldwn`; expected one of `about`, `actions`, `brake`, `calendar`, `cooldown`, `event`, `holdout`, `id`, `kind`, `measure`, `mode`, `people_only`, `per`, `rule`, `severity`, `success`, `summary`, `unless_seen`, `when`, `where`, `while`; write `cooldown`?
             r.yaml:24:5: error: a rule has no `id`; expected `id: ...` in it
         "#]],
     );
@@ -470,7 +468,6 @@ actions:
             r.yaml:13:80: error: `24.12.2026` stands here; expected a day like `2026-12-25`
             r.yaml:13:92: error: `2026-02-30` stands here; expected a day like `2026-12-25`
             r.yaml:14:3: warning: no rule or action uses the calendar `unused`
-            r.yaml:16:68: error: action `d` takes its value from a measure `worth`, which this rule does not have; expected `measure: { worth: ... }` in this rule, or another action
             r.yaml:18:3: error: action `a` is of class `offer`, but has no `channel`; expected `channel`: a channel
             r.yaml:18:3: error: action `a` is of class `offer`, but has no `purpose`; expected `purpose`: `service` or `marketing`
             r.yaml:18:3: error: action `a` is of class `offer`, but has no `queue`; expected `queue`: the queue of those who do it
@@ -480,6 +477,7 @@ actions:
             r.yaml:20:44: error: there is no calendar `night`; expected a name from `calendars`
             r.yaml:20:56: error: a life of 0; expected more than 0
             r.yaml:20:72: error: `20` stands here; expected a probability from 0 to 1: `0.2` or `20%`
+            r.yaml:21:29: error: no rule that proposes the action `d` has a measure `worth`; expected `events`, `severity`, `customer.<field>`, or a measure of one of these rules: `r`
             r.yaml:22:3: error: `E f` cannot be the name of an action; expected lower-case letters, digits and `-` and `_`, a letter first, at most 80; write `e-f`?
             r.yaml:22:3: warning: no rule uses the action `E f`
         "#]],
@@ -565,4 +563,97 @@ fn whatever_is_left_of_a_rulebook_it_is_never_a_panic() {
         }
     }
     assert!(good > 20 && bad > 200, "{good} {bad}");
+}
+
+#[test]
+fn decisions() {
+    check(
+        "rulebook: t
+version: 1
+customer: { attributes: { plan: text, seats: { type: number, required: true } }, traits: {} }
+policy:
+  zone: Europe/Berlim
+  quiet_hours: { from: \"22:00\", until: \"22:00\" }
+  caps:
+    - { at_most: 0, within: 1d }
+    - { by: bot, at_most: 1 }
+    - { at_most: 1, within: 0s }
+  brake: 0
+  holdout: 60%
+  declined_for: 3
+  timeline: 51
+rules:
+  - { id: a, kind: match, event: order.placed, where: { customer.teir: gold }, actions: [ x, y ], brake: 0, holdout: 0.6 }
+  - { id: b, kind: match, event: order.placed, where: { customer.plan: pro }, actions: x, success: { event: order.payed, within: 1d } }
+  - { id: c, kind: match, event: customer.profile_updated, actions: x, success: { event: rule:b, within: 1d } }
+  - { id: d, kind: match, event: order.placed, people_only: true, actions: [ x, y ], mode: shade, success: { event: order.placed } }
+  - { id: e, kind: match, event: order.placed, mode: shadow, brake: 5 }
+  - { id: f, kind: count, event: order.placed, at_least: { by: customer.tier, gold: 1, default: 2 }, within: 1d, per: customer.tier, when: { customer.lifetime_value: high } }
+actions:
+  x: { class: offer, purpose: service, channel: voice, queue: q, ttl: 1h, accept_within: 1h, value: [ worth, customer.tier ], when: { evnts: 2 } }
+  y: { class: reply, by: machine, channel: fax, context: [ { is: 2 }, { when: { severity: { over: 50 } }, is: 0 } ], exempt: true, value: 0 }
+",
+        expect![[r#"
+            r.yaml:3:46: error: the attribute `seats` is required; expected no `required` here: a profile says what is known
+            r.yaml:3:82: error: `customer` has no key `traits`; expected one of `attributes`
+            r.yaml:5:9: error: the time zone `Europe/Berlim` is unknown; expected a zone of the IANA database like `Europe/Berlin`; write `Europe/Berlin`?
+            r.yaml:6:16: error: quiet hours that begin when they end: nobody would ever be reached, or always; expected `from` and `until` that differ; without `quiet_hours` customers are reached at any time
+            r.yaml:8:18: error: a cap of 0 lets nothing pass; expected at least 1 (`mode: shadow` in a rule tries it without acting)
+            r.yaml:9:7: error: a cap has no `within`; expected `within: ...` in it
+            r.yaml:9:13: error: `bot` is not possible here; expected one of `person`, `machine`
+            r.yaml:10:29: error: a duration of 0; expected more than 0
+            r.yaml:11:10: error: a brake of 0 lets nothing pass; expected at least 1 (`mode: shadow` in a rule tries it without acting)
+            r.yaml:12:12: error: `60%` of the customers would get no help; expected at most `50%`
+            r.yaml:13:17: error: `3` has no unit; expected a number and a unit: `500ms`, `20s`, `30m`, `1.5h`, `7d` or `2w`
+            r.yaml:14:13: error: `51` stands here; expected a whole number from 0 to 50
+            r.yaml:16:57: error: a customer's profile has no field `customer.teir`; write `customer.tier`?
+            r.yaml:16:106: error: a brake of 0 lets nothing pass; expected at least 1 (`mode: shadow` in a rule tries it without acting)
+            r.yaml:16:118: error: `0.6` of the customers would get no help; expected at most `50%`
+            r.yaml:17:57: error: a customer's profile has no field `customer.plan`; write `customer.tier`?
+            r.yaml:17:109: error: `order.payed` is not an event type; expected an event type of the catalogue or of this rulebook's `types`; write `order.placed`?
+            r.yaml:18:34: error: a profile is no event of a rule; expected `customer.<field>` in a condition: what is known of the customer when an event is judged
+            r.yaml:18:81: error: a detection shows no success; expected `event: ...`: what customers do who are satisfied
+            r.yaml:19:92: error: `shade` is not possible here; expected one of `live`, `shadow`; write `shadow`?
+            r.yaml:19:108: error: `success` has no `within`; expected `within: ...` in it
+            r.yaml:20:48: warning: `mode` changes nothing: this rule has no actions
+            r.yaml:20:62: warning: `brake` changes nothing: this rule has no actions
+            r.yaml:21:119: error: `customer.tier` cannot tell episodes apart; expected a field of the event's data, `data.cart_id`; `source`; or `channel`
+            r.yaml:21:167: error: `high` stands here; expected a number without quotes, at most six digits after the point
+            r.yaml:23:90: error: `1h` is not within the action's life; expected more than 0, and less than `ttl` (a day if that is not said)
+            r.yaml:23:103: error: no rule that proposes the action `x` has a measure `worth`; expected `events`, `severity`, `customer.<field>`, or a measure of one of these rules: `b`
+            r.yaml:23:110: error: `customer.tier` holds text; expected a measure, or a field that holds a number
+            r.yaml:23:135: error: no rule that proposes the action `x` has a measure `evnts`; write `events`?
+            r.yaml:24:71: warning: this case is never reached: one before it has no `when`
+            r.yaml:24:111: error: `0` stands here; expected a factor above 0, at most 1000: `1.2`
+            r.yaml:24:118: warning: `exempt` changes nothing here: caps are asked of offers only
+            r.yaml:24:139: error: `0` stands here; expected a factor above 0, at most 1000: `1.2`
+        "#]],
+    );
+    check(
+        "rulebook: t
+version: 1
+policy: { quiet_hours: { from: \"00:00\", until: \"24:00\" } }
+rules: []
+",
+        expect![[r#"
+            r.yaml:3:24: error: quiet hours of a whole day: nobody would ever be reached, or always; expected `from` and `until` that differ; without `quiet_hours` customers are reached at any time
+        "#]],
+    );
+    check(
+        "rulebook: t
+version: 1
+policy: { quiet_hours: { from: \"21:00\", until: \"08:00\", channels: voice } }
+rules: [ { id: a, kind: match, event: order.placed, actions: [ call, fax, spam, ping ] } ]
+actions:
+  call: { class: offer, purpose: service, channel: voice, queue: q, ttl: 1h }
+  fax: { class: reply, channel: fax, queue: q }
+  spam: { class: offer, by: machine, purpose: marketing, channel: fax }
+  ping: { class: offer, by: machine, purpose: marketing, channel: push, ttl: 1h }
+",
+        expect![[r#"
+            r.yaml:6:3: warning: `call` lives shorter than the quiet hours last: what is found when they begin expires before they end; expected a longer `ttl`, or shorter quiet hours on this channel
+            r.yaml:7:3: warning: no field of the customer's profile says whether `fax` has consent (service for fax): it is taken as given; expected a channel of the profile's `consent`, or `types: { customer.profile_updated: { fields: { consent.fax.service: bool } } }`
+            r.yaml:8:3: warning: no field of the customer's profile says whether `spam` has consent (marketing for fax): it is never proposed; expected a channel of the profile's `consent`, or `types: { customer.profile_updated: { fields: { consent.fax.marketing: bool } } }`
+        "#]],
+    );
 }

@@ -15,7 +15,7 @@ pub struct Tasks<D: Desk> {
     tasks: Vec<Task<D>>,
     /// By feed and task: the next offset.
     offsets: Vec<Vec<i64>>,
-    /// Feeds that some rule depends on: the others cannot change any result, and are not read into the tasks.
+    /// Feeds that something is read from: the others cannot change any result, and are not read into the tasks.
     needed: FeedSet,
     now: Millis,
     part: Vec<Record>,
@@ -31,7 +31,7 @@ impl<D: Desk> Tasks<D> {
         now: Millis,
         desk: impl Fn() -> D,
     ) -> Self {
-        let needed = book.rules.iter().fold(FeedSet::default(), |set, rule| set.union(rule.needs));
+        let needed = book.feeds_read();
         let count = partitions.max(1) as usize;
         let feeds = book.feeds.len();
         let mut tasks: Vec<_> =
@@ -61,7 +61,7 @@ impl<D: Desk> Tasks<D> {
         interest
     }
 
-    /// The feeds that some rule depends on.
+    /// The feeds from which something is read.
     pub fn needed(&self) -> FeedSet {
         self.needed
     }

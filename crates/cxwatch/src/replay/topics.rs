@@ -9,7 +9,7 @@ use crate::settings::Moment;
 use anyhow::{Context, Result, anyhow, bail};
 use cxwatch_engine::NEVER;
 use cxwatch_event::mapping::Mapping;
-use cxwatch_event::{Decoder, Interest, Millis, RawRecord};
+use cxwatch_event::{Decoder, Interest, Millis, RawRecord, builtin};
 use cxwatch_kafka::Properties;
 use cxwatch_kafka::admin::{Admin, OffsetOf};
 use cxwatch_kafka::ports::KafkaFeedReader;
@@ -112,7 +112,8 @@ impl Topics {
         for (name, value) in [("queued.max.messages.kbytes", "8192"), ("queued.min.messages", "20000")] {
             properties.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
-        let needed = book.rules.iter().fold(FeedSet::default(), |set, rule| set.union(rule.needs));
+        let needed = book.feeds_read();
+        let admin = Admin::new(&properties, ANSWER_WITHIN)?;
         let feeds: Vec<Topic> = (0..book.feeds.len() as u8)
             .map(FeedIx)
             .filter(|ix| needed.contains(*ix))
@@ -121,8 +122,12 @@ impl Topics {
                 let (name, topic) = (name.clone(), settings.topic.clone());
                 Topic { feed: ix, name, topic, mapping: mapping.clone() }
             })
+            .filter(|topic| {
+                // Of customers and outcomes a company may have no topic.
+                let optional = [builtin::CUSTOMERS, builtin::OUTCOMES].contains(&topic.name.as_str());
+                !(optional && matches!(admin.partitions(&topic.topic), Ok(None)))
+            })
             .collect();
-        let admin = Admin::new(&properties, ANSWER_WITHIN)?;
         let counts = partitions(&admin, &feeds, &properties)?;
         if wanted.tasks.is_none() {
             same_count(&feeds, &counts)?;

@@ -6,6 +6,7 @@
 use crate::cli::{file, usage};
 use crate::settings::{self, FeedSettings, Settings};
 use anyhow::Result;
+use cxwatch_event::builtin;
 use cxwatch_event::mapping::Mapping;
 use cxwatch_rulebook::Rulebook;
 use cxwatch_rulebook::yaml::nearest;
@@ -67,8 +68,7 @@ pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>) -> Result<Setup
         wrong.extend(mappings.filter_map(|path| file::yaml(path).err()).map(|error| error.to_string()));
         return Err(refused(&wrong));
     };
-    let feeds = feeds(&settings, &book, &mut wrong);
-    if wrong.is_empty() { Ok(Setup { settings, source, book, feeds }) } else { Err(refused(&wrong)) }
+    assemble_with(settings, source, book, wrong)
 }
 
 fn refused(wrong: &[String]) -> anyhow::Error {
@@ -77,7 +77,30 @@ fn refused(wrong: &[String]) -> anyhow::Error {
 
 /// Brings settings and rulebook together.
 pub(crate) fn assemble(settings: Settings, source: String, book: Arc<Rulebook>) -> Result<Setup> {
-    let mut wrong = Vec::new();
+    assemble_with(settings, source, book, Vec::new())
+}
+
+fn assemble_with(
+    settings: Settings,
+    source: String,
+    mut book: Arc<Rulebook>,
+    mut wrong: Vec<String>,
+) -> Result<Setup> {
+    for (feed, what) in [
+        (builtin::CUSTOMERS, "of customers nothing is known: consent and zone are the defaults"),
+        (builtin::OUTCOMES, "what becomes of actions is not heard"),
+    ] {
+        if !settings.feeds.contains_key(feed)
+            && let Some(without) = book.without(feed)
+        {
+            eprintln!(
+                "warning: the rulebook reads the feed {feed}, but the settings do not name it, so {what}; add `feeds: {{ \
+                 {feed}: {{}} }}` (topic {})",
+                FeedSettings::topic_of(feed)
+            );
+            book = Arc::new(without);
+        }
+    }
     let feeds = feeds(&settings, &book, &mut wrong);
     if wrong.is_empty() { Ok(Setup { settings, source, book, feeds }) } else { Err(refused(&wrong)) }
 }
@@ -85,7 +108,10 @@ pub(crate) fn assemble(settings: Settings, source: String, book: Arc<Rulebook>) 
 /// The rulebook's feeds as the settings want them read, and all that does not fit.
 fn feeds(settings: &Settings, book: &Rulebook, wrong: &mut Vec<String>) -> Vec<Feed> {
     let known: Vec<&str> = book.feeds.iter().map(|feed| feed.as_str()).collect();
-    for stranger in settings.feeds.keys().filter(|name| !known.contains(&name.as_str())) {
+    // Feeds that a rulebook may do without may be named all the same.
+    let optional = [builtin::CUSTOMERS, builtin::OUTCOMES];
+    let fits_in = |name: &str| known.contains(&name) || optional.contains(&name);
+    for stranger in settings.feeds.keys().filter(|name| !fits_in(name)) {
         let instead = nearest(stranger, known.iter().copied())
             .map_or(String::new(), |name| format!("; write `{name}`?"));
         wrong.push(format!(

@@ -174,7 +174,7 @@ fn assemble(at: &Effective, host: &str, feeds: &[String]) -> Option<Settings> {
 
 fn feed(at: &Effective, name: &str) -> Option<FeedSettings> {
     Some(FeedSettings {
-        topic: at.text(&["feeds", name, "topic"]).unwrap_or_else(|| name.to_owned()),
+        topic: at.text(&["feeds", name, "topic"]).unwrap_or_else(|| FeedSettings::topic_of(name).to_owned()),
         reorder_ms: at.read(&["feeds", name, "reorder"], duration)?,
         max_delay_ms: at.read(&["feeds", name, "max_delay"], duration)?,
         expect_ms: at.read(&["feeds", name, "expect"], duration),

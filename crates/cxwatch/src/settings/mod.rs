@@ -155,11 +155,16 @@ pub(crate) struct FeedSettings {
 }
 
 impl FeedSettings {
-    /// A feed that the settings do not name: its topic has its name.
+    /// The topic of a feed of which nothing is said: its name, but for outcomes, which come back where actions go.
+    pub(crate) fn topic_of(feed: &str) -> &str {
+        if feed == cxwatch_event::builtin::OUTCOMES { "cx.outcomes.v1" } else { feed }
+    }
+
+    /// A feed that the settings do not name.
     pub(crate) fn of(name: &str) -> Self {
         let engine = cxwatch_engine::FeedSettings::default();
         FeedSettings {
-            topic: name.to_owned(),
+            topic: FeedSettings::topic_of(name).to_owned(),
             reorder_ms: engine.reorder_ms,
             max_delay_ms: engine.max_delay_ms,
             expect_ms: None,

@@ -144,7 +144,7 @@ fn range(text: &str) -> Option<calendar::Hours> {
     Some((from, if before < from { before + 1440 } else { before }))
 }
 
-fn clock(text: &str) -> Option<u32> {
+pub(super) fn clock(text: &str) -> Option<u32> {
     let (hour, minute) = text.split_once(':')?;
     let two = |s: &str| {
         (s.len() == 2 && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse::<u32>().ok()).flatten()

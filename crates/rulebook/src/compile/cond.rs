@@ -1,9 +1,10 @@
 //! Conditions: `where` on an event, `when` on measures.
 
-use super::scope::{Holds, Scope, Target};
+use super::scope::{CUSTOMER, Holds, Scope, Target};
 use crate::yaml::{Body, Entry, Name, Node, Reader, list_of, nearest};
-use crate::{Cond, FieldRef, MeasureRef, Op};
+use crate::{ActionField, Cond, FieldRef, MeasureRef, Op};
 use cxwatch_event::{MICRO, Value, rfc3339};
+use std::cell::RefCell;
 
 /// The words for comparisons.
 pub(super) const OPS: [&str; 11] = [
@@ -54,11 +55,57 @@ impl Scope<'_> {
         sound.then(|| conds.into_iter().collect()).flatten()
     }
 
-    /// A `when` over a rule's measures and `events`.
+    /// A condition of an action: over the measures of whichever rule proposes it, `events`, `severity` and the
+    /// customer. `measures` is given those that it names.
+    pub(super) fn action_when(
+        &self,
+        node: &Node,
+        measures: &RefCell<Vec<Name>>,
+    ) -> Option<Cond<ActionField>> {
+        let find = |name: &Name| match self.action_field(name, measures) {
+            Some((field, holds)) => Found::Field(field, holds),
+            None => Found::Unknown,
+        };
+        condition(self.reader, node, &find).map(simplify)
+    }
+
+    /// What an action may read. Measures of rules are looked up when the rules are known.
+    pub(super) fn action_field(
+        &self,
+        name: &Name,
+        measures: &RefCell<Vec<Name>>,
+    ) -> Option<(ActionField, Holds<'_>)> {
+        if let Some(field) = name.text.strip_prefix(CUSTOMER) {
+            let found = self.profile_field(field);
+            if found.is_none() {
+                self.unknown_profile_field(&name.text, name.place);
+            }
+            return found.map(|(ix, holds)| (ActionField::Profile(ix), holds));
+        }
+        Some(match name.text.as_str() {
+            "events" => (ActionField::Events, Holds::Integer),
+            "severity" => (ActionField::Severity, Holds::Integer),
+            measure => {
+                measures.borrow_mut().push(name.clone());
+                (ActionField::Measure(measure.into()), Holds::Number)
+            }
+        })
+    }
+
+    /// A `when` over a rule's measures, `events` and the customer.
     pub(super) fn when(&self, node: &Node, measures: &[&Name]) -> Option<Cond<MeasureRef>> {
         let find = |name: &Name| {
             if name.text == "events" {
                 return Found::Field(MeasureRef::Events, Holds::Integer);
+            }
+            if let Some(field) = name.text.strip_prefix(CUSTOMER) {
+                return match self.profile_field(field) {
+                    Some((ix, holds)) => Found::Field(MeasureRef::Profile(ix), holds),
+                    None => {
+                        self.unknown_profile_field(&name.text, name.place);
+                        Found::Unknown
+                    }
+                };
             }
             match measures.iter().position(|m| m.text == name.text) {
                 Some(at) => Found::Field(MeasureRef::Measure(at as u8), Holds::Number),

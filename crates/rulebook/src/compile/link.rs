@@ -3,7 +3,7 @@
 use super::rule::Draft;
 use super::scope::{Head, Target};
 use crate::yaml::Reader;
-use crate::{Action, FeedIx, FeedSet, FieldRef, Per, Rule, RuleIx, RuleUse};
+use crate::{Action, FeedIx, FeedSet, FieldRef, Per, Roles, Rule, RuleIx, RuleUse};
 use compact_str::CompactString;
 use cxwatch_event::{Catalogue, FieldIx, Interest, TypeInterest};
 use std::collections::BTreeSet;
@@ -100,9 +100,13 @@ pub(super) fn link(
     }
     let mut needs = vec![FeedSet::default(); drafts.len()];
     for at in &by_rank {
-        let types = drafts[*at].uses.keys().filter_map(|target| match target {
-            Target::Type(id) => feed_of_type[usize::from(id.0)],
-            Target::Detection(..) => None,
+        // What only shows success concerns decisions: no rule concludes anything from its absence.
+        let only_success = |used: &RuleUse| {
+            used.guards.is_empty() && used.roles.iter().all(|(role, _)| *role == Roles::SUCCESS)
+        };
+        let types = drafts[*at].uses.iter().filter_map(|(target, used)| match target {
+            Target::Type(id) if !only_success(used) => feed_of_type[usize::from(id.0)],
+            _ => None,
         });
         let own = types.fold(FeedSet::default(), FeedSet::with);
         needs[*at] = built_on[*at].iter().fold(own, |set, of| set.union(needs[*of]));
@@ -144,11 +148,16 @@ fn number_of(actions: &[Action], name: &CompactString) -> u16 {
 
 /// Every field of `data` that a use reads.
 fn fields_of(used: &RuleUse, visit: &mut impl FnMut(FieldIx)) {
-    let mut see = |field: &FieldRef| {
+    all_fields_of(used, &mut |field| {
         if let FieldRef::Data(ix) = field {
             visit(*ix);
         }
-    };
+    });
+}
+
+/// Every field that a use reads.
+pub(super) fn all_fields_of(used: &RuleUse, see: &mut impl FnMut(&FieldRef)) {
+    let mut see = |field: &FieldRef| see(field);
     if let Per::Field(field) = &used.per {
         see(field);
     }

@@ -10,17 +10,19 @@ mod cond;
 mod kinds;
 mod link;
 mod measures;
+mod policy;
 mod rule;
 mod scope;
 mod select;
 mod table;
+mod treatment;
 mod types;
 
 use crate::canon;
 use crate::yaml::{Body, Entry, Name, Node, Problem, Reader, parse};
-use crate::{Cond, FeedIx, Rulebook};
+use crate::{Action, ActionField, Cond, DeskUse, Factor, FeedIx, FieldRef, MeasureRef, Rulebook};
 use compact_str::CompactString;
-use cxwatch_event::{Catalogue, TypeSpec, builtin};
+use cxwatch_event::{Catalogue, FieldIx, Interest, TypeId, TypeSpec, builtin};
 use scope::{Head, Scope, Target};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,6 +68,10 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
         Some(node) => types::read(reader, catalogue, node),
         None => catalogue,
     };
+    let catalogue = match top.get("customer") {
+        Some(node) => types::attributes(reader, catalogue, node),
+        None => catalogue,
+    };
     let calendars = top.get("calendars").map(|node| calendars::read(reader, node)).unwrap_or_default();
     let rules = top.need("rules").map(|node| reader.list(node)).unwrap_or_default();
     if let (Some(node), true) = (top.get("rules"), rules.len() > RULES_MAX) {
@@ -85,24 +91,44 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
         used_calendars: RefCell::default(),
         used_actions: RefCell::default(),
     };
-    let actions = actions_node.map(|node| actions::read(&scope, node)).unwrap_or_default();
-    // An action that is wrong is declared nevertheless: one mistake, one problem.
-    scope.actions = top_entries(tree, "actions").iter().map(|e| (e.key.text.as_str().into(), None)).collect();
-    scope.actions.extend(actions.iter().map(|action| (action.id.clone(), action.measures().next().cloned())));
+    let (actions, reads) = actions_node.map(|node| actions::read(&scope, node)).unwrap_or_default();
+    scope.actions = reads;
+    let policy = match top.get("policy") {
+        Some(node) => policy::read(&scope, node),
+        None => Some(crate::Policy::default()),
+    };
     top.done();
 
     let drafts: Vec<_> = (0..scope.heads.len()).map(|at| rule::read(&scope, at)).collect();
     let built_on = link::built_on(&drafts);
     let ranks = link::ranks(reader, &scope.heads, &built_on);
+    actions::check_measures(&scope, |action| {
+        let proposes = |draft: &rule::Draft| draft.actions.iter().any(|(name, _)| name == action);
+        let rules = scope.heads.iter().zip(&drafts);
+        rules.filter(|(_, draft)| draft.as_ref().is_some_and(proposes)).map(|(head, _)| head).collect()
+    });
+    if let Some(policy) = &policy {
+        let place = |action: &str| {
+            let found = top_entries(tree, "actions").iter().find(|e| e.key.text == action);
+            found.map_or(tree.place, |entry| entry.key.place)
+        };
+        policy::warn(&scope, policy, &actions, place);
+    }
     warn_of_unused(&scope, top_entries(tree, "actions"), top_entries(tree, "calendars"));
     if reader.failed() {
         return None;
     }
     let drafts: Vec<_> = drafts.into_iter().collect::<Option<_>>()?;
-    let feeds = feeds(&catalogue, &drafts);
+    let policy = policy?;
+    let desk_uses = policy::desk_uses(&catalogue, &policy, &actions);
+    let profile = profile(&catalogue, &drafts, &actions);
+    let feeds = feeds(&catalogue, &drafts, |id| {
+        desk_uses[usize::from(id.0)].is_some() || profile.is_some_and(|(profile, _)| profile == id)
+    });
     let number = |name: &CompactString| feeds.iter().position(|f| f == name).map(|at| FeedIx(at as u8));
     let feed_of_type: Vec<_> = catalogue.types().map(|(_, t)| number(t.feed.as_ref()?)).collect();
-    let linked = link::link(&catalogue, &feed_of_type, &actions, drafts, &ranks, &built_on);
+    let mut linked = link::link(&catalogue, &feed_of_type, &actions, drafts, &ranks, &built_on);
+    interest_of_desk(&catalogue, &desk_uses, profile, &mut linked.interest);
     let mut book = Rulebook {
         name: name?.into(),
         version: version? as u32,
@@ -111,9 +137,9 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
         catalogue: Arc::new(catalogue),
         feeds,
         feed_of_type,
-        policy: crate::Policy::default(),
-        profile: None,
-        desk_uses: Vec::new(),
+        policy,
+        profile: profile.map(|(id, _)| id),
+        desk_uses,
         rules: linked.rules,
         actions,
         interest: linked.interest,
@@ -126,16 +152,95 @@ fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> 
 
 /// All feeds of the catalogue, in the order of their names; of the built-in ones that not every service has, those that
 /// the rulebook uses.
-fn feeds(catalogue: &Catalogue, drafts: &[rule::Draft]) -> Vec<CompactString> {
+fn feeds(
+    catalogue: &Catalogue,
+    drafts: &[rule::Draft],
+    decides: impl Fn(TypeId) -> bool,
+) -> Vec<CompactString> {
     let named = |id| drafts.iter().any(|draft| draft.uses.contains_key(&Target::Type(id)));
     let own = |spec: &TypeSpec| !builtin::is_builtin(&spec.name);
     let used = catalogue.types().filter_map(|(id, spec)| {
         let feed = spec.feed.as_ref()?;
         let optional = [builtin::CUSTOMERS, builtin::OUTCOMES].contains(&feed.as_str());
-        (!optional || named(id) || own(spec)).then_some(feed.clone())
+        (!optional || named(id) || decides(id) || own(spec)).then_some(feed.clone())
     });
     let feeds: BTreeSet<_> = used.collect();
     feeds.into_iter().collect()
+}
+
+/// The type of profiles and the fields of it that are read, if any: by rules, by actions, or for consent and quiet hours.
+fn profile(catalogue: &Catalogue, drafts: &[rule::Draft], actions: &[Action]) -> Option<(TypeId, u64)> {
+    let id = catalogue.id(builtin::PROFILE)?;
+    let spec = catalogue.spec(id);
+    let mut read = 0u64;
+    let mut see = |ix: FieldIx| read |= 1 << ix.0;
+    for draft in drafts {
+        for used in draft.uses.values() {
+            link::all_fields_of(used, &mut |field| {
+                if let FieldRef::Profile(ix) = field {
+                    see(*ix);
+                }
+            });
+        }
+        let mut of_measures = |field: &MeasureRef| {
+            if let MeasureRef::Profile(ix) = field {
+                see(*ix);
+            }
+        };
+        draft.rule.when.fields(&mut of_measures);
+        draft.rule.severity.cases.iter().for_each(|(when, _)| when.fields(&mut of_measures));
+    }
+    let mut of_actions = |field: &ActionField| {
+        if let ActionField::Profile(ix) = field {
+            see(*ix);
+        }
+    };
+    for action in actions {
+        action.when.fields(&mut of_actions);
+        action.context.iter().for_each(|(when, _)| when.fields(&mut of_actions));
+        for factor in &action.value {
+            if let Factor::Field(field) = factor {
+                of_actions(field);
+            }
+        }
+    }
+    policy::profile_fields(actions).iter().filter_map(|name| spec.field(name)).for_each(see);
+    (read != 0).then_some((id, read))
+}
+
+/// What the decoder has to extract for decisions.
+fn interest_of_desk(
+    catalogue: &Catalogue,
+    desk_uses: &[Option<DeskUse>],
+    profile: Option<(TypeId, u64)>,
+    interest: &mut Interest,
+) {
+    let mut see = |id: TypeId, fields: u64| {
+        interest.types[usize::from(id.0)].get_or_insert_default().fields |= fields;
+    };
+    for ((id, spec), used) in catalogue.types().zip(desk_uses) {
+        let mut fields = 0;
+        let mut of_data = |field: &FieldRef| {
+            if let FieldRef::Data(ix) = field {
+                fields |= 1 << ix.0;
+            }
+        };
+        match used {
+            None => continue,
+            Some(DeskUse::Contact { when, channel }) => {
+                when.fields(&mut of_data);
+                of_data(channel);
+            }
+            Some(DeskUse::Outcome { action_id, .. }) => {
+                of_data(&FieldRef::Data(*action_id));
+                spec.field("partition").map(FieldRef::Data).iter().for_each(of_data);
+            }
+        }
+        see(id, fields);
+    }
+    if let Some((id, fields)) = profile {
+        see(id, fields);
+    }
 }
 
 fn top_entries<'n>(tree: &'n Node, key: &str) -> &'n [Entry] {

@@ -8,7 +8,7 @@ use super::table::Values;
 use crate::yaml::{Body, Map, Node, Place};
 use crate::{
     Calendar, Cond, FieldRef, Guard, Kind, MeasureRef, Per, Roles, Rule, RuleIx, RuleUse, Severity, Span,
-    SummaryPart, Table, Treatment,
+    SummaryPart, Table,
 };
 use compact_str::CompactString;
 use cxwatch_event::{Micro, Millis};
@@ -205,10 +205,7 @@ impl<'s> Builder<'s> {
         let (scope, reader) = (self.scope, self.scope.reader);
         let Some(path) = reader.text(&entry.value) else { return };
         let place = entry.value.place;
-        if !path.starts_with("data.")
-            && !path.starts_with("customer.")
-            && !["source", "channel"].contains(&path)
-        {
+        if !path.starts_with("data.") && !["source", "channel"].contains(&path) {
             let problem = reader.error(place, format!("`{path}` cannot tell episodes apart"));
             problem.expected("a field of the event's data, `data.cart_id`; `source`; or `channel`");
             return;
@@ -274,13 +271,16 @@ pub(super) fn read<'s>(scope: &'s Scope<'s>, at: usize) -> Option<Draft> {
     };
     let shape = shape(&mut builder, word, &map);
     builder.read_guards(&map);
+    let treatment = super::treatment::read(&mut builder, &map);
+    let people_only = map.get("people_only").and_then(|node| reader.bool(node)).unwrap_or(false);
     let (adds, opens) = shape.as_ref().map_or((0, 0), |s| (s.adds, s.opens));
     let measures = measures::read(&mut builder, &map, word, adds, &head.measures);
     builder.set_per(map.entry("per"), opens);
     let when = map.get("when").map_or(Some(Cond::True), |node| scope.when(node, &head.measures));
     let severity = read_severity(&builder, &map, opens, head);
     let summary = map.get("summary").map_or(Some(Vec::new()), |node| read_summary(scope, node, head));
-    let actions = read_actions(scope, &map, head);
+    let actions = read_actions(scope, &map, people_only);
+    super::treatment::warn_if_idle(reader, &map);
     let cooldown_ms = map.get("cooldown").and_then(|node| reader.duration(node));
     map.done();
 
@@ -305,7 +305,7 @@ pub(super) fn read<'s>(scope: &'s Scope<'s>, at: usize) -> Option<Draft> {
         summary: summary?,
         actions: Vec::new(),
         cooldown_ms,
-        treatment: Treatment::default(),
+        treatment: treatment?,
         fingerprint: 0,
     };
     Some(Draft { rule, uses: builder.uses, actions })
@@ -430,16 +430,12 @@ fn read_summary(scope: &Scope<'_>, node: &Node, head: &super::scope::Head<'_>) -
     sound.then_some(parts)
 }
 
-fn read_actions(
-    scope: &Scope<'_>,
-    map: &Map<'_>,
-    head: &super::scope::Head<'_>,
-) -> Vec<(CompactString, Place)> {
+fn read_actions(scope: &Scope<'_>, map: &Map<'_>, people_only: bool) -> Vec<(CompactString, Place)> {
     let reader = scope.reader;
     let mut actions: Vec<(CompactString, Place)> = Vec::new();
     for node in map.get("actions").iter().flat_map(|node| reader.list_or_single(node)) {
         let Some(name) = reader.text(node) else { continue };
-        let Some(value) = scope.actions.get(name) else {
+        let Some(reads) = scope.actions.get(name) else {
             let problem = reader.error(node.place, format!("there is no action `{name}`"));
             problem.expected("a name from `actions`").nearest(name, scope.actions.keys().map(|k| k.as_str()));
             continue;
@@ -451,15 +447,10 @@ fn read_actions(
                 .expected("each action once");
             continue;
         }
-        if let Some(value) = value
-            && !head.measures.iter().any(|m| m.text == *value)
-        {
-            let message = format!(
-                "action `{name}` takes its value from a measure `{value}`, which this rule does not have"
-            );
+        if people_only && reads.machine {
             reader
-                .error(node.place, message)
-                .expected(format!("`measure: {{ {value}: ... }}` in this rule, or another action"));
+                .error(node.place, format!("`people_only`, but the action `{name}` is done by a machine"))
+                .expected("an action with `by: person`");
         }
         actions.push((name.into(), node.place));
     }

@@ -1,9 +1,10 @@
 //! What names mean: event types, rules, and the fields of both.
 
+use super::actions;
 use crate::yaml::{Name, Node, Place, Reader, nearest};
 use crate::{Calendar, FieldRef, Level};
 use compact_str::CompactString;
-use cxwatch_event::{Catalogue, FieldType, TypeId, TypeSpec, Value, builtin};
+use cxwatch_event::{Catalogue, Field, FieldIx, FieldType, TypeId, TypeSpec, Value, builtin};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +38,8 @@ pub(super) struct Scope<'a> {
     pub(super) calendars: Vec<Calendar>,
     /// The names of all calendars, also of those that are wrong.
     pub(super) calendar_names: Vec<&'a str>,
-    pub(super) actions: BTreeMap<CompactString, Option<CompactString>>,
+    /// The names of all actions with what each reads of measures; also of those that are wrong.
+    pub(super) actions: BTreeMap<CompactString, actions::Reads>,
     pub(super) used_calendars: RefCell<BTreeSet<CompactString>>,
     pub(super) used_actions: RefCell<BTreeSet<CompactString>>,
 }
@@ -64,25 +66,61 @@ impl Holds<'_> {
     }
 }
 
+const ANY_TEXT: Holds<'static> = Holds::Text(&[]);
+
+/// What the path of a field of the customer's profile begins with.
+pub(super) const CUSTOMER: &str = "customer.";
+
+fn holds(field: &Field) -> Holds<'_> {
+    match field.kind {
+        FieldType::Text => Holds::Text(&field.one_of),
+        FieldType::Number => Holds::Number,
+        FieldType::Integer => Holds::Integer,
+        FieldType::Bool => Holds::Bool,
+        FieldType::Time => Holds::Time,
+        FieldType::ActionId => ANY_TEXT,
+    }
+}
+
 impl<'a> Scope<'a> {
+    /// What a customer's profile looks like.
+    pub(super) fn profile(&self) -> Option<&'a TypeSpec> {
+        self.catalogue.id(builtin::PROFILE).map(|id| self.catalogue.spec(id))
+    }
+
+    /// A field of the customer's profile.
+    pub(super) fn profile_field(&self, name: &str) -> Option<(FieldIx, Holds<'a>)> {
+        let spec = self.profile()?;
+        let ix = spec.field(name)?;
+        Some((ix, holds(&spec.fields[usize::from(ix.0)])))
+    }
+
+    /// Says that a path leads to no field of the customer's profile.
+    pub(super) fn unknown_profile_field(&self, path: &str, place: Place) {
+        let fields = self.profile().map(|spec| spec.fields.as_slice()).unwrap_or_default();
+        let known: Vec<String> = fields.iter().map(|f| format!("{CUSTOMER}{}", f.name)).collect();
+        let problem = self.reader.error(place, format!("a customer's profile has no field `{path}`"));
+        let last = path.rsplit('.').next().unwrap_or_default();
+        let inside = known.iter().find(|name| name.rsplit('.').next() == Some(last));
+        match nearest(path, known.iter().map(String::as_str)).or(inside.map(String::as_str)) {
+            Some(name) => problem.suggest(name),
+            None => problem.expected(
+                "a field of `customer.profile_updated`, or one that `customer: { attributes: ... }` declares",
+            ),
+        };
+    }
+
     /// A field of a target; `None` where it has no such field.
     pub(super) fn field(&self, path: &str, target: Target) -> Option<(FieldRef, Holds<'_>)> {
-        const ANY_TEXT: Holds<'static> = Holds::Text(&[]);
+        if let Some(name) = path.strip_prefix(CUSTOMER) {
+            return self.profile_field(name).map(|(ix, holds)| (FieldRef::Profile(ix), holds));
+        }
         match target {
             Target::Type(id) => {
                 let spec = self.catalogue.spec(id);
                 let data = |name: &str| {
                     let ix = spec.field(name)?;
-                    let field = &spec.fields[usize::from(ix.0)];
-                    let holds = match field.kind {
-                        FieldType::Text => Holds::Text(&field.one_of),
-                        FieldType::Number => Holds::Number,
-                        FieldType::Integer => Holds::Integer,
-                        FieldType::Bool => Holds::Bool,
-                        FieldType::Time => Holds::Time,
-                        FieldType::ActionId => ANY_TEXT,
-                    };
-                    Some((FieldRef::Data(ix), holds))
+                    Some((FieldRef::Data(ix), holds(&spec.fields[usize::from(ix.0)])))
                 };
                 match path {
                     "id" => Some((FieldRef::Id, ANY_TEXT)),
@@ -139,11 +177,12 @@ impl<'a> Scope<'a> {
 
     /// Whether at least one target has the field; reports it if not.
     pub(super) fn check_field(&self, path: &str, place: Place, targets: &[Target]) -> bool {
-        if path.starts_with("customer.") {
-            self.reader
-                .error(place, format!("`{path}`: fields of the customer's profile cannot be read yet"))
-                .expected("a field of the event: `data.<name>`, `channel`, `feed`, `type`, `source`, `id` or `time`");
-            return false;
+        if let Some(name) = path.strip_prefix(CUSTOMER) {
+            let known = self.profile_field(name).is_some();
+            if !known {
+                self.unknown_profile_field(path, place);
+            }
+            return known;
         }
         if targets.is_empty() || targets.iter().any(|t| self.field(path, *t).is_some()) {
             return true;

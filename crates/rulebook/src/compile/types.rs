@@ -1,8 +1,8 @@
 //! The section `types`: event types of a rulebook's own, and more fields for built-in ones.
 
-use crate::yaml::{Body, Entry, Map, Node, Reader, list_of};
-use compact_str::CompactString;
-use cxwatch_event::{Catalogue, Field, FieldType, Privacy, TypeSpec};
+use crate::yaml::{Body, Entry, Map, Node, Place, Reader, list_of};
+use compact_str::{CompactString, format_compact};
+use cxwatch_event::{Catalogue, Field, FieldType, Privacy, TypeSpec, builtin};
 
 const KINDS: [(&str, FieldType); 5] = [
     ("text", FieldType::Text),
@@ -37,6 +37,32 @@ pub(super) fn read(reader: &Reader, builtin: Catalogue, node: &Node) -> Catalogu
     catalogue
 }
 
+/// The catalogue with a customer's attributes: the section `customer`.
+pub(super) fn attributes(reader: &Reader, catalogue: Catalogue, node: &Node) -> Catalogue {
+    let Some(map) = reader.map(node, "`customer`") else { return catalogue };
+    let own = map.get("attributes").and_then(|node| reader.map(node, "`attributes`"));
+    map.done();
+    let profile = catalogue.id(builtin::PROFILE).map(|id| catalogue.spec(id).clone());
+    let (Some(own), Some(mut profile)) = (own, profile) else { return catalogue };
+    let attributes = own.entries().iter().filter_map(|e| {
+        let field = field(reader, e, None)?;
+        if field.required {
+            reader
+                .error(e.value.place, format!("the attribute `{}` is required", field.name))
+                .expected("no `required` here: a profile says what is known");
+        }
+        Some(Field { name: format_compact!("attributes.{}", field.name), required: false, ..field })
+    });
+    profile.fields.extend(attributes);
+    check_nested(reader, node.place, &profile.name, &profile.fields);
+    if profile.fields.len() > FIELDS_MAX {
+        let message = format!("a profile would have {} fields", profile.fields.len());
+        reader.error(node.place, message).expected(format!("at most {FIELDS_MAX}"));
+        return catalogue;
+    }
+    catalogue.with([profile])
+}
+
 fn one(reader: &Reader, builtin: &Catalogue, entry: &Entry) -> Option<TypeSpec> {
     let (name, place) = (&entry.key.text, entry.key.place);
     let known = builtin.id(name).map(|id| builtin.spec(id));
@@ -65,6 +91,7 @@ fn one(reader: &Reader, builtin: &Catalogue, entry: &Entry) -> Option<TypeSpec> 
         fields.extend(own.entries().iter().filter_map(|e| field(reader, e, known)));
     }
     map.done();
+    check_nested(reader, place, name, &fields);
     if fields.len() > FIELDS_MAX {
         reader
             .error(place, format!("`{name}` has {} fields", fields.len()))
@@ -101,13 +128,14 @@ fn feed_name(reader: &Reader, node: &Node, known: Option<&TypeSpec>) -> Option<C
 
 fn field(reader: &Reader, entry: &Entry, known: Option<&TypeSpec>) -> Option<Field> {
     let name = &entry.key.text;
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-        || name.len() > 60
-    {
+    let part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    };
+    if !name.split('.').all(part) || name.len() > 60 {
         reader
             .error(entry.key.place, format!("`{name}` cannot be the name of a field"))
-            .expected("letters, digits, `_` and `-`");
+            .expected("letters, digits, `_` and `-`; with points, of a field in nested objects");
     }
     if let Some(known) = known.filter(|t| t.field(name).is_some()) {
         let message = format!("`{}` has a field `{name}` already", known.name);
@@ -130,6 +158,24 @@ fn field(reader: &Reader, entry: &Entry, known: Option<&TypeSpec>) -> Option<Fie
     let field = described(reader, &map, name);
     map.done();
     field
+}
+
+/// Of nested fields: none is required, and no object is a field too.
+fn check_nested(reader: &Reader, place: Place, name: &str, fields: &[Field]) {
+    for field in fields.iter().filter(|f| f.name.contains('.')) {
+        if field.required {
+            let message = format!("`{name}` requires the nested field `{}`", field.name);
+            reader.error(place, message).expected("`required` only of fields that are in no object");
+        }
+        let inside = |other: &&Field| {
+            field.name.strip_prefix(other.name.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        if let Some(object) = fields.iter().find(inside) {
+            let message =
+                format!("`{}` cannot lie in `{}`, which is a field of `{name}`", field.name, object.name);
+            reader.error(place, message).expected("another name");
+        }
+    }
 }
 
 fn described(reader: &Reader, map: &Map<'_>, name: CompactString) -> Option<Field> {
