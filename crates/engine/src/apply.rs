@@ -4,6 +4,7 @@ use crate::absence::{Ctx, Entry, Episode, Fired, Turn};
 use crate::customers::{IdHash, State};
 use crate::due::Due;
 use crate::effect::{Detection, Effect, Ended, EventRef};
+use crate::explain::{Note, What, holding};
 use crate::place::Pos;
 use crate::window::{Arrival, Completion, FiredWindow};
 use crate::{Desk, Limits, Measures, Moment, Task};
@@ -24,6 +25,12 @@ struct Delivery<'a> {
     hash: u64,
     /// The detection that it is.
     detection: Option<u64>,
+}
+
+impl Delivery<'_> {
+    fn note(&self, rule: RuleIx, key: Option<CompactString>, what: What) -> Note {
+        Note { rule, key, time: self.event.time, by: Some(self.event.clone()), what }
+    }
 }
 
 /// A detection that has not reached the rules built on it yet.
@@ -113,8 +120,12 @@ impl<D: Desk> Task<D> {
 
     fn deliver(&mut self, book: &Rulebook, at: u32, uses: &[RuleUse], delivery: &Delivery<'_>) {
         for used in uses {
-            if let Some(hit) = used.hit(&delivery.facts, &cxwatch_event::UNKNOWN) {
-                self.take(book, at, used.rule, hit, delivery);
+            match used.hit(&delivery.facts) {
+                Some(hit) => self.take(book, at, used.rule, hit, delivery),
+                None if self.is_watched(at) => {
+                    self.note(book, at, &delivery.note(used.rule, None, What::PassedBy))
+                }
+                None => {}
             }
         }
     }
@@ -125,10 +136,17 @@ impl<D: Desk> Task<D> {
         let time = delivery.pos.time;
         let ctx = ctx(book, ix, &self.settings.limits);
         let (guards_hit, key) = (hit.guards, hit.key.clone());
+        let watched = self.is_watched(at);
+        if watched {
+            self.note(book, at, &delivery.note(ix, key.clone(), What::Took(hit.roles)));
+        }
         let needs_key = Roles::START | Roles::EVENT | Roles::COUNTED | Roles::WEIGHT;
         if key.is_none() && hit.roles & needs_key != 0 {
             self.counts.starts_without_key += 1;
             hit.roles &= !needs_key;
+            if watched {
+                self.note(book, at, &delivery.note(ix, None, What::NoKey));
+            }
         }
         let customer = self.customers.live(at);
         let slot_at = match customer.slot_at(ix) {
@@ -148,9 +166,15 @@ impl<D: Desk> Task<D> {
             State::Absence(absence) => {
                 // A start that a guard blocks neither opens nor joins.
                 let starts = hit.roles & Roles::START != 0;
-                if starts && !key.as_ref().is_some_and(|k| slot.guards.allow(rule, k, time)) {
+                let mut blocking = None;
+                if starts && let Some(k) = &key {
+                    blocking = slot.guards.blocking(rule, k, time);
+                }
+                if starts && (key.is_none() || blocking.is_some()) {
                     hit.roles &= !Roles::START;
                 }
+                let roles = hit.roles;
+                let as_it_was = if watched { absence.episodes().to_vec() } else { Vec::new() };
                 let Delivery { event, pos, hash, detection, .. } = *delivery;
                 let entry = Entry::new(hit, event, pos, hash, detection);
                 let mut turn = Turn::default();
@@ -159,6 +183,13 @@ impl<D: Desk> Task<D> {
                 let open = absence.episodes().len();
                 self.open_episodes = self.open_episodes + open as u64 - before as u64;
                 slot.guards.see(rule, guards_hit, key.as_ref(), delivery.pos, false);
+                if watched {
+                    let took = delivery.note(ix, key, What::Took(roles));
+                    if let Some(blocking) = blocking {
+                        self.note(book, at, &Note { what: What::StartBlocked(blocking), ..took.clone() });
+                    }
+                    self.note_turn(book, at, &as_it_was, &took);
+                }
                 // Most events meet no episode: then there is nothing to publish and no timer to set.
                 if before > 0 || open > 0 || !turn.is_quiet() {
                     self.turned(book, at, ix, turn, Some(delivery.event));
@@ -167,7 +198,14 @@ impl<D: Desk> Task<D> {
             State::Window(window) => {
                 let arrival =
                     Arrival { hit, event: delivery.event, pos: delivery.pos, detection: delivery.detection };
+                let keys = if watched { window.keys().count() } else { 0 };
                 let completions = window.absorb(ctx, &arrival, &mut self.counts.bound_hits);
+                if watched {
+                    let whats = window.explain(ctx, &arrival, keys, &completions);
+                    for what in whats {
+                        self.note(book, at, &delivery.note(ix, key.clone(), what));
+                    }
+                }
                 for completion in completions {
                     self.completed(book, at, ix, completion);
                 }
@@ -205,6 +243,10 @@ impl<D: Desk> Task<D> {
         };
         if rule.concludes_from_absence && clock < completion.time {
             window.complete(rule, &completion);
+            if self.is_watched(at) {
+                let what = What::Held(holding(&self.feeds, rule.needs, completion.time));
+                self.note(book, at, &completion.note(ix, what));
+            }
             let due = Due {
                 deadline: completion.time,
                 rule: ix,
@@ -223,7 +265,29 @@ impl<D: Desk> Task<D> {
         {
             window.complete(rule, &completion);
             self.found(book, at, ix, completion);
+        } else {
+            self.note_failed(
+                book,
+                at,
+                &completion.note(ix, What::Emptied),
+                &completion.measures,
+                completion.events,
+            );
         }
+    }
+
+    /// Tells why a firing came to nothing.
+    fn note_failed(&mut self, book: &Rulebook, at: u32, note: &Note, measures: &Measures, events: u32) {
+        if !self.is_watched(at) {
+            return;
+        }
+        let (ix, key) = (note.rule, note.key.as_deref().unwrap_or_default());
+        let Some(slot) = self.customers.live(at).slot(ix) else { return };
+        let what = match slot.guards.blocking(book.rule(ix), key, note.time) {
+            Some(blocking) => What::FiringBlocked(blocking),
+            None => What::WhenFailed { measures: measures.clone(), events },
+        };
+        self.note(book, at, &Note { what, ..note.clone() });
     }
 
     /// A completion is a detection.
@@ -275,7 +339,16 @@ impl<D: Desk> Task<D> {
                 let allowed = |c: &Completion| {
                     guards.allow(rule, &c.key, c.time) && when_holds(rule, &c.measures, c.events)
                 };
-                let found: Vec<Completion> = held.into_iter().filter(allowed).collect();
+                let (found, failed): (Vec<Completion>, Vec<Completion>) = held.into_iter().partition(allowed);
+                for failed in failed {
+                    self.note_failed(
+                        book,
+                        at,
+                        &failed.note(ix, What::Emptied),
+                        &failed.measures,
+                        failed.events,
+                    );
+                }
                 for completion in found {
                     self.found(book, at, ix, completion);
                 }
@@ -299,7 +372,11 @@ impl<D: Desk> Task<D> {
                 let id = detection_id(&rule.id, &episode.key, &episode.about);
                 let silent = !(allowed && holds);
                 absence.remember_fired(Fired::new(id, rule, &episode, due.level, due.deadline, silent));
-                if !silent {
+                if silent {
+                    let key = Some(episode.key.clone());
+                    let note = Note { rule: ix, key, time: due.deadline, by: None, what: What::Emptied };
+                    self.note_failed(book, at, &note, &episode.measures, episode.events);
+                } else {
                     let evidence = [Some(&*episode.about), episode.last.as_deref()];
                     let finding = Finding {
                         level: due.level,

@@ -167,7 +167,7 @@ impl<S: Default> Customers<S> {
         IdHash((hash ^ hash >> 32) as u32)
     }
 
-    fn place(&self, at: u32) -> Option<&Customer<S>> {
+    pub(crate) fn place(&self, at: u32) -> Option<&Customer<S>> {
         self.chunks.get((at >> CHUNK) as usize)?.get((at & ((1 << CHUNK) - 1)) as usize)?.as_ref()
     }
 

@@ -1,6 +1,6 @@
 //! What takes the engine's effects at once, customer by customer.
 
-use crate::{Effect, EventRef};
+use crate::{Effect, EventRef, Note};
 use cxwatch_event::{Event, Millis, Profile};
 use cxwatch_rulebook::{RuleIx, Rulebook};
 use serde::{Serialize, de::DeserializeOwned};
@@ -35,6 +35,15 @@ pub trait Desk {
 
     /// An event that shows that a rule's customer was saved: of this key, or of any where the event names none.
     fn succeeded(&mut self, _: &Moment<'_>, _: &mut Self::State, _: RuleIx, _: Option<&str>, _: &EventRef) {}
+
+    /// The customer of whom it wants to be told why nothing came of something: with [`Desk::note`]. `None`, as in a
+    /// service, costs nothing.
+    fn watched(&self) -> Option<&str> {
+        None
+    }
+
+    /// Something happened to a rule's state of the watched customer, or did not. The effects of the same event come after.
+    fn note(&mut self, _: &Moment<'_>, _: &mut Self::State, _: &Note) {}
 
     /// When it wants to be woken for this customer, in event time.
     fn next(&self, state: &Self::State) -> Option<Millis>;

@@ -1,6 +1,7 @@
 //! Deadlines that are due: fired in their order as soon as the feeds they need allow it, held until then.
 
 use crate::customers::{NONE, State};
+use crate::explain::{Note, What};
 use crate::wheel::Timer;
 use crate::{Desk, Moment, Task};
 use compact_str::CompactString;
@@ -50,9 +51,10 @@ impl Pending {
         self.groups.iter().map(|(_, due)| due.len()).sum()
     }
 
-    pub(crate) fn insert(&mut self, due: Due) {
+    /// True if it is new.
+    pub(crate) fn insert(&mut self, due: Due) -> bool {
         let group = self.group_of_rule[usize::from(due.rule.0)];
-        self.groups[group].1.insert(due);
+        self.groups[group].1.insert(due)
     }
 
     /// Takes the first that may fire, given the clock of each set of feeds.
@@ -135,11 +137,16 @@ impl<D: Desk> Task<D> {
         let Some(slot) = customer.slot(rule) else { return };
         let State::Absence(absence) = &slot.state else { return };
         let mut next = NONE;
+        let mut fresh = Vec::new();
+        let watched = self.desk.watched().is_some_and(|watched| watched == id);
         for episode in absence.episodes() {
             let Some((deadline, level)) = episode.next() else { continue };
             if deadline <= instant {
                 let due = Due { deadline, rule, customer: id.clone(), key: episode.key.clone(), level };
-                self.pending.insert(due);
+                let is_new = self.pending.insert(due);
+                if watched && is_new {
+                    fresh.push((deadline, episode.key.clone()));
+                }
             } else {
                 next = next.min(deadline);
             }
@@ -147,6 +154,19 @@ impl<D: Desk> Task<D> {
         if next < slot.timer_at && next < crate::FOREVER {
             slot.timer_at = next;
             self.wheel.insert(Timer { time: next, customer: at, rule: rule.0 });
+        }
+        for (deadline, key) in fresh {
+            self.note_held(at, rule, key, deadline);
+        }
+    }
+
+    /// Tells that a deadline that is due has to wait, if it has.
+    fn note_held(&mut self, at: u32, rule: RuleIx, key: CompactString, deadline: Millis) {
+        let book = std::sync::Arc::clone(&self.book);
+        let held = crate::explain::holding(&self.feeds, book.rule(rule).needs, deadline);
+        if !held.is_empty() {
+            let note = Note { rule, key: Some(key), time: deadline, by: None, what: What::Held(held) };
+            self.note(&book, at, &note);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Guards: conditions on the past that block a start or a firing.
 
 use crate::change::Renumbered;
+use crate::explain::{Blocking, Sight};
 use crate::place::Pos;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
@@ -78,19 +79,37 @@ impl Guards {
 
     /// Whether all guards allow a start or firing of this key at `time`.
     pub(crate) fn allow(&self, rule: &Rule, key: &str, time: Millis) -> bool {
-        rule.guards.iter().enumerate().all(|(at, guard)| {
+        self.blocking(rule, key, time).is_none()
+    }
+
+    /// The first guard that stands against a start or firing of this key at `time`.
+    pub(crate) fn blocking(&self, rule: &Rule, key: &str, time: Millis) -> Option<Blocking> {
+        rule.guards.iter().enumerate().find_map(|(at, guard)| {
             let of_key = self
                 .seen
                 .iter()
                 .flat_map(|seen| seen.iter())
                 .filter(|s| usize::from(s.guard) == at && s.key.as_deref().is_none_or(|k| k == key));
-            let mut sightings = of_key.flat_map(|s| s.times.iter()).filter(|(p, _)| p.time <= time);
-            match guard {
-                Guard::UnlessSeen { within_ms } => !sightings.any(|(p, _)| p.time > time - within_ms),
+            let sightings = of_key.flat_map(|s| s.times.iter()).filter(|(p, _)| p.time <= time);
+            let by = match guard {
+                Guard::UnlessSeen { within_ms } => {
+                    Some(sightings.filter(|(p, _)| p.time > time - within_ms).max_by_key(|(p, _)| *p)?)
+                }
                 // Of one event that begins and ends the state, the end stands behind.
-                Guard::While => sightings.max_by_key(|(p, _)| *p).is_some_and(|(_, on)| *on),
-            }
+                Guard::While => match sightings.max_by_key(|(p, _)| *p) {
+                    Some((_, true)) => return None,
+                    ended => ended,
+                },
+            };
+            Some(Blocking { guard: at as u8, by: by.map(|(pos, on)| Sight::of(*pos, *on)) })
         })
+    }
+
+    /// The newest sighting by guard and key.
+    pub(crate) fn newest(&self) -> Vec<(u8, Option<CompactString>, Sight)> {
+        let all = self.seen.iter().flat_map(|seen| seen.iter());
+        all.filter_map(|s| s.times.last().map(|(pos, on)| (s.guard, s.key.clone(), Sight::of(*pos, *on))))
+            .collect()
     }
 
     /// Forgets sightings that no start or firing at or after `cut` can ask about.

@@ -12,6 +12,7 @@ mod customers;
 mod desk;
 mod due;
 mod effect;
+mod explain;
 mod guards;
 mod place;
 mod restore;
@@ -25,10 +26,12 @@ mod window;
 
 pub use desk::{Desk, Filing, Moment};
 pub use effect::{Clock, Counts, Detection, Effect, Ended, EventRef, Measures, Refused};
+pub use explain::{Blocking, EpisodeView, Holding, Note, RuleView, Sight, View, What, WindowView};
 pub use settings::{FeedSettings, Limits, Settings};
 pub use snapshot::{BufferedRef, FeedState, Head, Piece};
 pub use task::{FOREVER, Judge, NEVER, Task};
 pub use verdict::{Blindness, Verdict};
+pub use window::Progress;
 
 #[cfg(feature = "faults")]
 /// Known errors that can be built in, to show that the tests would see them.

@@ -5,11 +5,12 @@
 
 use crate::absence::Ctx;
 use crate::change::{Moved, Renumbered};
+use crate::explain::{Note, What};
 use crate::place::Pos;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
 use cxwatch_event::{MICRO, Micro, Millis, Value};
-use cxwatch_rulebook::{Cond, Hit, Kind, MeasureRef, Roles, Rule};
+use cxwatch_rulebook::{Cond, Hit, Kind, MeasureRef, Roles, Rule, RuleIx, Span};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -34,6 +35,12 @@ pub(crate) struct Completion {
     first: Millis,
     /// How many events it cannot do without.
     needs: u32,
+}
+
+impl Completion {
+    pub(crate) fn note(&self, rule: RuleIx, what: What) -> Note {
+        Note { rule, key: Some(self.key.clone()), time: self.time, by: Some(self.about.clone()), what }
+    }
 }
 
 /// A detection of these kinds, remembered while it may be retracted.
@@ -96,7 +103,108 @@ pub(crate) struct Arrival<'a> {
     pub(crate) detection: Option<u64>,
 }
 
+/// How far a window has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Of a count.
+    Count {
+        /// The events, or distinct values, that count.
+        found: u32,
+        /// So many are needed.
+        needed: u32,
+        /// Within this time, or
+        within: Span,
+        /// among the last so many.
+        of_last: Option<u32>,
+    },
+    /// Of a sequence.
+    Sequence {
+        /// The longest beginning that has been seen.
+        taken: u8,
+        /// All steps.
+        steps: u8,
+        /// When that beginning began.
+        began: Option<Millis>,
+        /// The whole has this time.
+        within: Span,
+    },
+    /// Of a debt.
+    Debt {
+        /// The points.
+        points: Micro,
+        /// So many are needed.
+        needed: Micro,
+        /// It has fired, and has not been low enough since.
+        disarmed: bool,
+    },
+}
+
 impl Window {
+    /// The keys that have any state, in order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &CompactString> {
+        let mut keys: Vec<&CompactString> = self.keys.iter().map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        keys.into_iter()
+    }
+
+    /// How far a key has come, as of an instant, or of its newest event; `None` where the kind knows no way.
+    pub(crate) fn progress(
+        &self,
+        ctx: Ctx<'_>,
+        key: &str,
+        threshold: Micro,
+        within: Span,
+        as_of: Option<Millis>,
+    ) -> Option<Progress> {
+        let state = self.keys.iter().find(|(k, _)| k == key).map(|(_, state)| state);
+        let items = state.map_or(&[][..], |state| &state.items);
+        match ctx.rule.kind {
+            Kind::Match | Kind::Absence { .. } => None,
+            Kind::Count { of_last, distinct, .. } => {
+                let now = as_of.or(items.last().map(|i| i.pos.time)).unwrap_or(0);
+                let reaches = |time| of_last.is_some() || ctx.rule.due(ctx.book, time, within) > now;
+                let inside: Vec<&Item> = items.iter().filter(|i| i.counted && reaches(i.pos.time)).collect();
+                let found = if distinct { distinct_values(&inside) } else { inside.len() };
+                let needed = threshold.div_euclid(MICRO) as u32;
+                Some(Progress::Count { found: found as u32, needed, within, of_last })
+            }
+            Kind::Sequence { steps, .. } => {
+                let taken = items.iter().map(|i| i.prefix).max().unwrap_or(0);
+                let began = items.iter().find(|i| i.prefix == taken).map(|i| i.pos.time);
+                Some(Progress::Sequence { taken, steps, began, within })
+            }
+            Kind::Debt { half_life_ms, .. } => {
+                let debt = state.and_then(|state| state.debt.as_ref());
+                let left = |debt: &Debt| {
+                    let elapsed = as_of.map_or(0, |now| (now - debt.at).max(0));
+                    (debt.sum * decay(elapsed, half_life_ms)) as Micro
+                };
+                let disarmed = debt.is_some_and(|debt| debt.disarmed);
+                Some(Progress::Debt { points: debt.map_or(0, left), needed: threshold, disarmed })
+            }
+        }
+    }
+
+    /// What an event that has been absorbed has not brought about; before it there were so many keys.
+    pub(crate) fn explain(
+        &self,
+        ctx: Ctx<'_>,
+        arrival: &Arrival<'_>,
+        keys: usize,
+        completions: &[Completion],
+    ) -> Vec<What> {
+        let Hit { roles, key, threshold, within, .. } = &arrival.hit;
+        let mut whats = Vec::new();
+        if roles & (Roles::RESET | Roles::UNLESS) != 0 && keys > 0 {
+            whats.push(What::Emptied);
+        }
+        let adds = roles & (Roles::COUNTED | Roles::WEIGHT) != 0 || roles >> 16 != 0;
+        if let (true, true, Some(key)) = (adds, completions.is_empty(), key) {
+            whats.extend(self.progress(ctx, key, *threshold, *within, None).map(What::NotEnough));
+        }
+        whats
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.held.is_empty() && self.fired.is_empty()
     }

@@ -49,6 +49,11 @@ impl Episode {
         self.last.iter_mut().for_each(|last| Arc::make_mut(last).renumber(numbers));
     }
 
+    /// Its clock stands.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     /// When it next wants attention, and for what.
     pub(crate) fn next(&self) -> Option<(Millis, Level)> {
         match (self.level, self.warn, self.deadline) {
