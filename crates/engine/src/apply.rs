@@ -9,7 +9,7 @@ use crate::place::Pos;
 use crate::window::{Arrival, Completion, FiredWindow};
 use crate::{Desk, Limits, Measures, Moment, Task};
 use compact_str::{CompactString, format_compact};
-use cxwatch_event::{Event, MICRO, Micro, Millis, Value};
+use cxwatch_event::{Event, MICRO, Micro, Millis, Profile, UNKNOWN, Value};
 use cxwatch_rulebook::{
     DetectionFacts, Facts, FeedIx, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
 };
@@ -87,10 +87,24 @@ impl<D: Desk> Task<D> {
             id: event.id.clone(),
             source: event.source.clone(),
         };
+        if book.profile == Some(event.kind) {
+            // Nothing is judged again: what was known at the time counts.
+            self.customers.live(at).profile.get_or_insert_default().update(event);
+            return self.tidy_later(at);
+        }
+        let uses = book.uses(event.kind);
+        if !uses.is_empty() || book.desk_use(event.kind).is_some() {
+            let instant = self.instant;
+            let customer = self.customers.live(at);
+            let profile = customer.profile.as_deref().unwrap_or(&UNKNOWN);
+            let moment = Moment { book, customer: &customer.id, profile, instant };
+            self.desk.saw(&moment, &mut customer.desk, event, &reference);
+            self.desk_later(at);
+        }
         let pos = Pos::of_event(&reference);
         let facts = Facts::Event(event);
         let delivery = Delivery { facts, event: &reference, pos, hash, detection: None };
-        self.deliver(book, at, book.uses(event.kind), &delivery);
+        self.deliver(book, at, uses, &delivery);
         self.deliver_detections(book, at);
         self.tidy_later(at);
     }
@@ -120,14 +134,33 @@ impl<D: Desk> Task<D> {
 
     fn deliver(&mut self, book: &Rulebook, at: u32, uses: &[RuleUse], delivery: &Delivery<'_>) {
         for used in uses {
-            match used.hit(&delivery.facts) {
-                Some(hit) => self.take(book, at, used.rule, hit, delivery),
-                None if self.is_watched(at) => {
-                    self.note(book, at, &delivery.note(used.rule, None, What::PassedBy))
+            // Most rulebooks ask nothing of the customer.
+            let profile = if book.profile.is_some() { self.customers.live(at).known() } else { &UNKNOWN };
+            let Some(mut hit) = used.hit(&delivery.facts, profile) else {
+                if self.is_watched(at) {
+                    self.note(book, at, &delivery.note(used.rule, None, What::PassedBy));
                 }
-                None => {}
+                continue;
+            };
+            if hit.roles & Roles::SUCCESS != 0 {
+                self.succeeded(book, at, used.rule, hit.key.as_deref(), delivery.event);
+                hit.roles &= !Roles::SUCCESS;
+                if hit.roles == 0 && hit.guards == 0 {
+                    continue;
+                }
             }
+            self.take(book, at, used.rule, hit, delivery);
         }
+    }
+
+    /// An event shows that a rule's customer was saved: that concerns the desk only.
+    fn succeeded(&mut self, book: &Rulebook, at: u32, rule: RuleIx, key: Option<&str>, event: &EventRef) {
+        let instant = self.instant;
+        let customer = self.customers.live(at);
+        let profile = customer.profile.as_deref().unwrap_or(&UNKNOWN);
+        let moment = Moment { book, customer: &customer.id, profile, instant };
+        self.desk.succeeded(&moment, &mut customer.desk, rule, key, event);
+        self.desk_later(at);
     }
 
     /// One rule takes one event.
@@ -237,6 +270,7 @@ impl<D: Desk> Task<D> {
     fn completed(&mut self, book: &Rulebook, at: u32, ix: RuleIx, completion: Completion) {
         let rule = book.rule(ix);
         let clock = crate::task::fire_clock(&self.feeds, &self.settings, rule.needs);
+        let profile = self.customers.live(at).known().clone();
         let slot = self.customers.live(at).slot(ix).expect("the rule has just taken an event");
         let State::Window(window) = &mut slot.state else {
             unreachable!("an event completes these kinds only")
@@ -261,7 +295,7 @@ impl<D: Desk> Task<D> {
             return;
         }
         if slot.guards.allow(rule, &completion.key, completion.time)
-            && when_holds(rule, &completion.measures, completion.events)
+            && when_holds(rule, &completion.measures, completion.events, &profile)
         {
             window.complete(rule, &completion);
             self.found(book, at, ix, completion);
@@ -329,6 +363,7 @@ impl<D: Desk> Task<D> {
     pub(crate) fn fire(&mut self, book: &Rulebook, at: u32, due: &Due) {
         self.touch(at);
         let (ix, rule) = (due.rule, book.rule(due.rule));
+        let profile = self.customers.live(at).known().clone();
         let Some(slot) = self.customers.live(at).slot(ix) else { return };
         match &mut slot.state {
             State::Window(window) => {
@@ -337,7 +372,7 @@ impl<D: Desk> Task<D> {
                 let held: Vec<Completion> = window.held.extract_if(.., is_due).collect();
                 let guards = &slot.guards;
                 let allowed = |c: &Completion| {
-                    guards.allow(rule, &c.key, c.time) && when_holds(rule, &c.measures, c.events)
+                    guards.allow(rule, &c.key, c.time) && when_holds(rule, &c.measures, c.events, &profile)
                 };
                 let (found, failed): (Vec<Completion>, Vec<Completion>) = held.into_iter().partition(allowed);
                 for failed in failed {
@@ -367,8 +402,8 @@ impl<D: Desk> Task<D> {
                     self.open_episodes -= 1;
                 }
                 let allowed = slot.guards.allow(rule, &due.key, due.deadline);
-                let holds =
-                    due.level == Level::Warning || when_holds(rule, &episode.measures, episode.events);
+                let holds = due.level == Level::Warning
+                    || when_holds(rule, &episode.measures, episode.events, &profile);
                 let id = detection_id(&rule.id, &episode.key, &episode.about);
                 let silent = !(allowed && holds);
                 absence.remember_fired(Fired::new(id, rule, &episode, due.level, due.deadline, silent));
@@ -403,8 +438,10 @@ impl<D: Desk> Task<D> {
     fn detect(&mut self, book: &Rulebook, at: u32, ix: RuleIx, id: u64, finding: Finding) {
         let rule = book.rule(ix);
         self.counts.detections += 1;
-        let customer = self.customers.live(at).id.clone();
-        let severity = severity(rule, &finding.measures, finding.events, finding.severity);
+        let customer = self.customers.live(at);
+        let profile = customer.known();
+        let severity = severity(rule, &finding.measures, finding.events, profile, finding.severity);
+        let customer = customer.id.clone();
         let detection = Detection {
             id,
             rule: ix,
@@ -529,7 +566,7 @@ impl<D: Desk> Task<D> {
         self.digest = mix(self.digest, &parts);
         let instant = self.instant;
         let customer = self.customers.live(at);
-        let profile = &cxwatch_event::UNKNOWN;
+        let profile = customer.profile.as_deref().unwrap_or(&UNKNOWN);
         let moment = Moment { book, customer: &customer.id, profile, instant };
         self.desk.take(&moment, &mut customer.desk, &effect);
         self.desk_later(at);
@@ -604,20 +641,21 @@ fn mix_long(seed: u64, parts: &[&[u8]]) -> u64 {
     xxh3_64_with_seed(&bytes, seed)
 }
 
-fn measured(measures: &Measures, events: u32, field: &MeasureRef) -> Option<Value> {
+fn measured(measures: &Measures, events: u32, profile: &Profile, field: &MeasureRef) -> Option<Value> {
     match field {
         MeasureRef::Measure(at) => measures.get(usize::from(*at)).copied().flatten().map(Value::Number),
         MeasureRef::Events => Some(Value::Number(Micro::from(events) * MICRO)),
-        MeasureRef::Profile(_) => None,
+        MeasureRef::Profile(at) => profile.field(*at).cloned(),
     }
 }
 
-fn when_holds(rule: &Rule, measures: &Measures, events: u32) -> bool {
-    rule.when.holds(&|field, op| op.holds(measured(measures, events, field).as_ref()))
+fn when_holds(rule: &Rule, measures: &Measures, events: u32, profile: &Profile) -> bool {
+    rule.when.holds(&|field, op| op.holds(measured(measures, events, profile, field).as_ref()))
 }
 
-fn severity(rule: &Rule, measures: &Measures, events: u32, base: u8) -> u8 {
-    let test =
-        |field: &MeasureRef, op: &cxwatch_rulebook::Op| op.holds(measured(measures, events, field).as_ref());
+fn severity(rule: &Rule, measures: &Measures, events: u32, profile: &Profile, base: u8) -> u8 {
+    let test = |field: &MeasureRef, op: &cxwatch_rulebook::Op| {
+        op.holds(measured(measures, events, profile, field).as_ref())
+    };
     rule.severity.cases.iter().find(|(cond, _)| cond.holds(&test)).map_or(base, |(_, severity)| *severity)
 }

@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::customers::{Customer, State};
 use crate::due::Pending;
+use crate::known::Fields;
 use crate::task::{Feed, NEVER};
 use crate::wheel::Wheel;
 use crate::{BufferedRef, Desk, EventRef, FeedSettings, Measures, Moment, Settings, Task};
@@ -69,14 +70,16 @@ impl<D: Desk> Task<D> {
         self.pending = Pending::new(&book);
         self.open_episodes = 0;
         let numbers = Renumbered::between(&old, &book);
+        let known = Fields::between(&old, &book);
         let mut buffered = self.buffered_refs();
         self.buffer = Buffer::default();
         buffered.iter_mut().for_each(|reference| reference.feed = numbers.feed(reference.feed));
         buffered.retain(|reference| reference.feed != EventRef::FEED_GONE);
         self.move_feeds(&old);
         for mut customer in self.customers.take_all() {
+            known.apply(&mut customer);
             for rule in &gone {
-                let profile = &cxwatch_event::UNKNOWN;
+                let profile = customer.profile.as_deref().unwrap_or(&cxwatch_event::UNKNOWN);
                 let moment = Moment { book: &book, customer: &customer.id, profile, instant: self.instant };
                 self.desk.rule_removed(&moment, &mut customer.desk, rule);
             }

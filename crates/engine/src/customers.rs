@@ -9,7 +9,7 @@ use crate::guards::Guards;
 use crate::seen::Seen;
 use crate::window::Window;
 use compact_str::CompactString;
-use cxwatch_event::Millis;
+use cxwatch_event::{Millis, Profile, UNKNOWN};
 use cxwatch_rulebook::{Kind, Rule, RuleIx};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub(crate) struct Customer<S> {
     pub(crate) slots: SmallVec<[Slot; 1]>,
     pub(crate) seen: Seen,
     pub(crate) desk: S,
+    /// What is known of the customer. Who has a profile is never forgotten.
+    #[serde(with = "crate::known")]
+    pub(crate) profile: Option<Box<Profile>>,
     /// When the desk's timer goes off.
     #[serde(skip, default = "none")]
     pub(crate) desk_at: Millis,
@@ -69,6 +72,11 @@ fn none() -> Millis {
 }
 
 impl<S> Customer<S> {
+    /// What is known of the customer.
+    pub(crate) fn known(&self) -> &Profile {
+        self.profile.as_deref().unwrap_or(&UNKNOWN)
+    }
+
     /// As it comes out of a snapshot: its timers are still to be set.
     pub(crate) fn forget_timers(&mut self) {
         (self.desk_at, self.tidy_at) = (NONE, NONE);
@@ -198,6 +206,7 @@ impl<S: Default> Customers<S> {
             slots: SmallVec::new(),
             seen: Seen::default(),
             desk: S::default(),
+            profile: None,
             desk_at: NONE,
             tidy_at: NONE,
             tidied: 0,

@@ -218,7 +218,10 @@ impl<D: Desk> Task<D> {
         customer.seen.forget(instant.saturating_sub(dedupe_ms));
         customer.seen.shrink();
         more |= !customer.seen.is_empty();
-        let gone = customer.slots.is_empty() && customer.seen.is_empty() && self.desk.is_idle(&customer.desk);
+        let gone = customer.slots.is_empty()
+            && customer.seen.is_empty()
+            && customer.profile.is_none()
+            && self.desk.is_idle(&customer.desk);
         if gone {
             self.customers.remove(at);
         } else if more {
@@ -250,7 +253,7 @@ impl<D: Desk> Task<D> {
         self.touch(at);
         let instant = self.instant;
         let Some(customer) = self.customers.at(at) else { return };
-        let profile = &cxwatch_event::UNKNOWN;
+        let profile = customer.profile.as_deref().unwrap_or(&cxwatch_event::UNKNOWN);
         let moment = Moment { book, customer: &customer.id, profile, instant };
         self.desk.wake(&moment, &mut customer.desk);
         self.desk_later(at);

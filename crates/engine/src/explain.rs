@@ -225,7 +225,7 @@ impl<D: Desk> Task<D> {
     pub(crate) fn note(&mut self, book: &Rulebook, at: u32, note: &Note) {
         let instant = self.instant;
         let customer = self.customers.live(at);
-        let profile = &cxwatch_event::UNKNOWN;
+        let profile = customer.profile.as_deref().unwrap_or(&cxwatch_event::UNKNOWN);
         let moment = Moment { book, customer: &customer.id, profile, instant };
         self.desk.note(&moment, &mut customer.desk, note);
     }
@@ -281,7 +281,7 @@ impl<D: Desk> Task<D> {
         rules.sort_by_key(|view| view.rule);
         Some(View {
             customer: known.id.clone(),
-            profile: cxwatch_event::UNKNOWN.clone(),
+            profile: known.known().clone(),
             clock: self.clock(),
             rules,
         })

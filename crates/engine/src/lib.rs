@@ -14,6 +14,7 @@ mod due;
 mod effect;
 mod explain;
 mod guards;
+mod known;
 mod place;
 mod restore;
 mod seen;

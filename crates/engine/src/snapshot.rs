@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The first byte of every encoded customer: the version of what follows.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The head of a snapshot: everything but the customers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

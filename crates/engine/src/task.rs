@@ -9,7 +9,7 @@ use crate::verdict::{Blindness, Verdict};
 use crate::wheel::Wheel;
 use crate::{Desk, Settings};
 use cxwatch_event::{Event, Millis, Reason, Record};
-use cxwatch_rulebook::{FeedIx, FeedSet, Rulebook};
+use cxwatch_rulebook::{DeskUse, FeedIx, FeedSet, Rulebook};
 use std::sync::Arc;
 
 /// Before any instant: the watermark of a feed that has shown nothing.
@@ -174,7 +174,7 @@ impl<D: Desk> Task<D> {
             if event.customer.is_empty() || self.refused.iter().any(refused) {
                 continue;
             }
-            if event.time < before.saturating_sub(self.settings.late_horizon_ms) {
+            if event.time < before.saturating_sub(self.settings.late_horizon_ms) && !self.waits_for(&event) {
                 self.counts.too_late += 1;
                 let refused = Refused { sub: event.sub, reason: Reason::TooLate, time: event.time };
                 self.refuse(feed, offset, refused);
@@ -205,6 +205,13 @@ impl<D: Desk> Task<D> {
             self.move_watermark(feed, shown);
         }
         at_once
+    }
+
+    /// Whether an event is never too late: what is known of a customer, and what became of an action where no rule looks
+    /// at it.
+    fn waits_for(&self, event: &Event) -> bool {
+        let outcome = matches!(self.book.desk_use(event.kind), Some(DeskUse::Outcome { .. }));
+        self.book.profile == Some(event.kind) || (outcome && self.book.uses(event.kind).is_empty())
     }
 
     fn move_watermark(&mut self, feed: FeedIx, to: Millis) {

@@ -200,6 +200,8 @@ fn joins<D: Publisher, R: Rereader>(
     for &(feed, left_at) in joining {
         let at = usize::from(feed);
         let from = match plan.start {
+            // What is known of customers does not begin with the rulebook that asks for it.
+            _ if is_profiles(&rules.feeds[at].feed) => ReadFrom::Earliest,
             // Nothing has been processed: as if it had been there from the start.
             Some(start) if instant <= NEVER => start.read_from,
             _ => ReadFrom::Time((instant - rules.settings.feeds[at].max_delay_ms).max(0)),
@@ -208,6 +210,11 @@ fn joins<D: Publisher, R: Rereader>(
         joined.push((feed, offset.max(left_at.unwrap_or(offset))));
     }
     Ok(joined)
+}
+
+/// Whether a feed is the one of customers' profiles: it is read from its beginning, wherever history begins.
+fn is_profiles(feed: &str) -> bool {
+    feed == cxwatch_event::builtin::CUSTOMERS
 }
 
 /// A task without a past.
@@ -225,7 +232,10 @@ fn begin<D: Publisher, R: Rereader>(
         return Err(Fault::new(Answer::Exit, "restore", "NoStart", message));
     };
     let topics = plan.rules.feeds.iter();
-    let positions = topics.map(|feed| reread.offset(&feed.topic, partition, read_from));
+    let positions = topics.map(|feed| {
+        let from = if is_profiles(&feed.feed) { ReadFrom::Earliest } else { read_from };
+        reread.offset(&feed.topic, partition, from)
+    });
     let positions = positions.collect::<Result<Vec<i64>, Fault>>()?;
     let settings = plan.rules.settings.clone();
     let desk = (plan.desk)(act_from, &settings);
