@@ -2,6 +2,8 @@
 //!
 //! It says what can stand where, not what fits together: that is the compiler's part.
 
+mod extending;
+
 use crate::yaml::{DURATION_PATTERN, SPAN_PATTERN};
 use cxwatch_event::{Catalogue, builtin};
 use serde_json::{Map, Value, json};
@@ -10,27 +12,31 @@ use serde_json::{Map, Value, json};
 pub fn rulebook_schema() -> Value {
     let mut schema = strict(
         "A rulebook: what to notice in customers' journeys, and what to do about it.",
-        &["rulebook", "version", "rules"],
+        &["rulebook", "version"],
         json!({
+            "extends": { "type": "string", "description": "The rulebook that this one builds on: a pack (`starter`), or a file beside it." },
             "rulebook": { "$ref": "#/definitions/id", "description": "Its name; part of every action's id." },
             "version": { "type": "integer", "minimum": 1, "description": "Counted up with every change." },
             "about": { "type": "string" },
             "types": { "type": "object", "description": "Event types of your own.", "additionalProperties": { "$ref": "#/definitions/type" } },
             "customer": { "$ref": "#/definitions/customer" },
             "policy": { "$ref": "#/definitions/policy" },
-            "calendars": { "type": "object", "additionalProperties": { "$ref": "#/definitions/calendar" } },
-            "rules": { "type": "array", "items": { "$ref": "#/definitions/rule" } },
-            "actions": { "type": "object", "additionalProperties": { "$ref": "#/definitions/action" } },
+            "calendars": { "type": "object" },
+            "rules": { "type": "array" },
+            "actions": { "type": "object" },
         }),
     );
     let top = schema.as_object_mut().expect("built as an object");
     top.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
     top.insert("title".to_owned(), json!("cxwatch rulebook"));
-    top.insert("definitions".to_owned(), definitions());
+    let mut all = definitions();
+    extending::add(&mut all);
+    top.insert("definitions".to_owned(), Value::Object(all));
+    top.extend(extending::sections());
     schema
 }
 
-fn definitions() -> Value {
+fn definitions() -> Map<String, Value> {
     let mut all = basics();
     all.extend(selecting());
     all.extend(valued());
@@ -41,7 +47,7 @@ fn definitions() -> Value {
     all.insert("calendar".to_owned(), calendar());
     all.insert("action".to_owned(), action());
     all.insert("rule".to_owned(), rule());
-    Value::Object(all)
+    all
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -312,6 +318,7 @@ fn rule() -> Value {
         "summary": { "type": "string", "description": "A sentence for the agent, with {measure} and {key}." },
         "actions": { "$ref": "#/definitions/words" },
         "cooldown": { "$ref": "#/definitions/duration" },
+        "disabled": { "type": "boolean", "description": "Leaves the rule out." },
         "mode": { "enum": ["live", "shadow"] },
         "people_only": { "type": "boolean", "description": "An action by a machine is refused." },
         "brake": { "type": "integer", "minimum": 1, "description": "Requests per minute." },

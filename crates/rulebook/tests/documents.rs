@@ -44,6 +44,7 @@ fn json_of(node: &Node) -> Value {
         Body::Scalar { text, plain: true } => match text.as_str() {
             "true" => json!(true),
             "false" => json!(false),
+            "~" => Value::Null,
             text => match (text.parse::<i64>(), parse_decimal(text)) {
                 (Ok(n), _) => json!(n),
                 (_, Some(_)) => json!(text.parse::<f64>().expect("a decimal")),

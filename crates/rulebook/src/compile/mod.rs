@@ -19,7 +19,7 @@ mod treatment;
 mod types;
 
 use crate::canon;
-use crate::yaml::{Body, Entry, Name, Node, Problem, Reader, parse};
+use crate::yaml::{Body, Entry, Name, Node, Problem, Reader};
 use crate::{Action, ActionField, Cond, DeskUse, Factor, FeedIx, FieldRef, MeasureRef, Rulebook};
 use compact_str::CompactString;
 use cxwatch_event::{Catalogue, FieldIx, Interest, TypeId, TypeSpec, builtin};
@@ -48,16 +48,11 @@ pub fn compile_with(
     source: &str,
     file: &str,
 ) -> Result<(Rulebook, Vec<Problem>), Vec<Problem>> {
-    let reader = Reader::new(file);
-    let book = parse(source, &reader).and_then(|tree| read(&reader, &tree, catalogue));
-    let problems = reader.into_problems();
-    match book {
-        Some(book) if !crate::yaml::has_errors(&problems) => Ok((book, problems)),
-        _ => Err(problems),
-    }
+    let beside = |_: &str, name: &str| Err(format!("the file {name} cannot be read from here"));
+    crate::extends::compile(catalogue, source, file, &beside).result
 }
 
-fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> {
+pub(crate) fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option<Rulebook> {
     let top = reader.map(tree, "a rulebook")?;
     let name = top.need("rulebook").and_then(|node| id(reader, node, "a rulebook"));
     let version = top.need("version").and_then(|node| reader.integer(node, 1..=i64::from(u32::MAX)));

@@ -18,7 +18,9 @@ const SPAN: &str = "a number and a unit: `500ms`, `20s`, `30m`, `1.5h`, `7d`, `2
 /// Takes values out of a tree. A getter that cannot give its value reports why and gives `None`; reading goes on.
 #[derive(Debug)]
 pub struct Reader {
-    file: Arc<str>,
+    /// The files read, as if they stood one behind the other: the byte at which each begins, and its name. So the
+    /// places of a tree that was put together from several files tell which of them each value comes from.
+    files: RefCell<Vec<(usize, Arc<str>)>>,
     problems: RefCell<Vec<Problem>>,
 }
 
@@ -59,7 +61,26 @@ impl Reported<'_> {
 impl Reader {
     /// A reader for a file of that name.
     pub fn new(file: &str) -> Self {
-        Reader { file: file.into(), problems: RefCell::default() }
+        Reader { files: RefCell::new(vec![(0, file.into())]), problems: RefCell::default() }
+    }
+
+    /// One more file, whose bytes begin at `start`, behind those of the files before. What was found in it by a reader
+    /// of its own is taken over.
+    pub(crate) fn another(&self, file: &str, start: usize, found: Vec<Problem>) {
+        self.files.borrow_mut().push((start, file.into()));
+        let moved =
+            found.into_iter().map(|problem| Problem { place: problem.place.behind(start), ..problem });
+        self.problems.borrow_mut().extend(moved);
+    }
+
+    /// The number of the file in which something stands: 0 is the first.
+    pub(crate) fn file_of(&self, place: Place) -> usize {
+        self.files.borrow().partition_point(|(start, _)| *start <= place.start).saturating_sub(1)
+    }
+
+    /// The name of the file in which something stands.
+    pub(crate) fn name_of(&self, place: Place) -> Arc<str> {
+        self.files.borrow()[self.file_of(place)].1.clone()
     }
 
     /// Reports an error.
@@ -73,7 +94,7 @@ impl Reader {
     }
 
     fn report(&self, severity: Severity, place: Place, message: String) -> Reported<'_> {
-        let file = self.file.clone();
+        let file = self.name_of(place);
         let problem = Problem { severity, file, place, message, expected: None, suggestion: None };
         let mut problems = self.problems.borrow_mut();
         problems.push(problem);
@@ -85,13 +106,19 @@ impl Reader {
         super::has_errors(&self.problems.borrow())
     }
 
-    /// All problems in the order of their places. What was found twice is in it once.
+    /// All problems in the order of their places, file by file. What was found twice is in it once.
     pub fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems.into_inner();
+        let mut problems = self.problems.take();
         problems.sort_by(|a, b| {
             (a.place.start, a.place.end, &a.message).cmp(&(b.place.start, b.place.end, &b.message))
         });
         problems.dedup();
+        let files = self.files.borrow();
+        for problem in &mut problems {
+            let start = files[self.file_of(problem.place)].0;
+            problem.place.start -= start;
+            problem.place.end = problem.place.end.saturating_sub(start);
+        }
         problems
     }
 

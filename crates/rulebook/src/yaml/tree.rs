@@ -22,6 +22,13 @@ pub struct Place {
     pub end: usize,
 }
 
+impl Place {
+    /// The same place where other files of so many bytes stand before.
+    pub(crate) fn behind(self, bytes: usize) -> Self {
+        Place { start: self.start + bytes, end: self.end + bytes, ..self }
+    }
+}
+
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
