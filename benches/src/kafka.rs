@@ -3,7 +3,7 @@
 use crate::HEADLINE;
 use crate::stream::{BEGIN, FEEDS, Parameters, Produced, Stream};
 use anyhow::{Context, Result, bail};
-use cxwatch_decision::{Decider, WallClock};
+use cxwatch_decision::{Decider, DeciderSettings, WallClock};
 use cxwatch_engine::Settings;
 use cxwatch_event::Millis;
 use cxwatch_kafka::Properties;
@@ -220,7 +220,12 @@ impl Topics {
             compile: Box::new(|_| Err("there is no journal to restore from".to_owned())),
             decoders: Box::new(cloud_events),
             desk: Box::new(|act_from, settings| {
-                Decider::new(act_from, settings.late_horizon_ms, WallClock::None)
+                Decider::new(DeciderSettings {
+                    act_from,
+                    remember_ms: settings.late_horizon_ms,
+                    partitions: 1,
+                    wall: WallClock::None,
+                })
             }),
             start: Some(Start { read_from: ReadFrom::Earliest, act_from: BEGIN }),
             timing: Timing {

@@ -1,6 +1,6 @@
 //! The job of one thread: bytes in, actions out; and the same with nothing behind the decoder.
 
-use cxwatch_decision::{Decider, Message, Messages, WallClock};
+use cxwatch_decision::{Decider, DeciderSettings, Message, Messages, WallClock};
 use cxwatch_engine::{FOREVER, Judge, NEVER, Settings, Task};
 use cxwatch_event::{Decoder, Record};
 use cxwatch_rulebook::{FeedIx, Rulebook};
@@ -69,7 +69,12 @@ impl Job {
     /// A task that has read nothing.
     pub fn new(book: Arc<Rulebook>) -> Self {
         let settings = Settings::new(book.feeds.len());
-        let desk = Decider::new(NEVER, settings.late_horizon_ms, WallClock::None);
+        let desk = Decider::new(DeciderSettings {
+            act_from: NEVER,
+            remember_ms: settings.late_horizon_ms,
+            partitions: 1,
+            wall: WallClock::None,
+        });
         let mut task = Task::new(Arc::clone(&book), settings.clone(), desk, 0);
         let used = book.feeds_read();
         for feed in (0..book.feeds.len() as u8).map(FeedIx).filter(|f| !used.contains(*f)) {

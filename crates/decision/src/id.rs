@@ -30,6 +30,18 @@ impl ActionId {
         id.copy_from_slice(&hash[..16]);
         ActionId(id)
     }
+
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 32 || !text.is_ascii() {
+            return None;
+        }
+        let mut id = [0; 16];
+        for (byte, at) in id.iter_mut().zip((0..32).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+        }
+        Some(ActionId(id))
+    }
 }
 
 impl fmt::Display for ActionId {

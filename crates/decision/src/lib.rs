@@ -1,17 +1,45 @@
-//! Decisions: detections in, actions out. Pure, like the engine.
+//! Decisions: detections in, actions out. Pure, like the engine. `docs/decisions.md` says what is decided.
 //!
 //! A [`Decider`] is the desk of a task: it takes every effect at once, keeps what a customer's live actions need in the
-//! customer's own state, and puts what it decides into an outbox ([`Decider::take_decisions`]). One detection proposes
-//! the first action of its rule; the same problem is the same action ([`ActionId`]), whatever comes of it.
+//! customer's own state, and puts what it decides into an outbox ([`Decider::take_decisions`]). Every action of a
+//! detection's rule is a candidate, which passes the stages (`stages/`) and ends as one action or one suppression, or
+//! waits. The same problem is the same action ([`ActionId`]), whatever comes of it; its life is one state machine
+//! ([`life::step`]).
 
+mod brake;
+mod candidates;
+mod contacts;
 mod decider;
+mod decision;
+mod ends;
+mod explain;
 mod id;
+pub mod life;
+mod outcomes;
+mod paused;
+mod pending;
+mod requests;
+mod score;
+mod stages;
 mod state;
+mod tally;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod wire;
 
-pub use decider::{ActionChange, Change, Decider, DeciderHead, Decision, Suppressed, WallClock};
+pub use brake::Brake;
+pub use contacts::Contact;
+pub use decider::{Decider, DeciderHead, DeciderSettings};
+pub use decision::{ActionChange, Decision, Grounds, Loser, Suppressed, WallClock};
+pub use explain::{Explained, ExplainedAction, ExplainedCandidate, ExplainedCooldown};
 pub use id::ActionId;
-pub use state::CustomerState;
+pub use life::Published;
+pub use paused::Paused;
+pub use score::Score;
+pub use state::{CustomerState, Noted, Recent};
+pub use tally::{ArmTally, RuleTally, Tally};
+pub use timeline::{Past, TIMELINE_MS};
 pub use wire::{Message, Messages};

@@ -1,120 +1,80 @@
-//! The life of an action, as sentences.
+//! `docs/decisions.md`, as sentences.
 
-use crate::{Change, CustomerState, Decider, Decision, WallClock};
-use cxwatch_engine::{Clock, Desk, Detection, Effect, Ended, EventRef, Measures, Moment};
-use cxwatch_event::messages::SuppressionReason;
-use cxwatch_event::{Catalogue, Interest, MICRO};
-use cxwatch_rulebook::{
-    Action, Class, Cond, FeedSet, Kind, Level, Policy, Rule, RuleIx, Rulebook, Severity, Treatment,
-};
-use std::sync::Arc;
+mod alternatives;
+mod ends;
+mod outcomes;
+mod waiting;
+mod words;
 
-fn book(class: Class, cooldown_ms: Option<i64>) -> Rulebook {
-    let rule = Rule {
-        id: "late-call".into(),
-        rank: 0,
-        kind: Kind::Match,
-        per: true,
-        needs: FeedSet(1),
-        concludes_from_absence: false,
-        calendar: None,
-        reach_ms: 0,
-        guards: vec![],
-        measures: vec![],
-        when: Cond::True,
-        severity: Severity { cases: vec![] },
-        summary: vec![],
-        actions: vec![0],
-        cooldown_ms,
-        treatment: Treatment::default(),
-        fingerprint: 1,
-    };
-    let action = Action {
-        id: "raise".into(),
-        class,
-        by: "person".into(),
-        purpose: "service".into(),
-        channel: "voice".into(),
-        queue: "first".into(),
-        skills: vec![],
-        hours: None,
-        ttl_ms: 1_000,
-        accept_within_ms: None,
-        when: Cond::True,
-        value: vec![],
-        context: vec![],
-        propensity: MICRO,
-        lever: MICRO,
-        exempt: false,
-    };
-    Rulebook {
-        name: "test".into(),
-        version: 1,
-        hash: [0; 16],
-        catalogue: Arc::new(Catalogue::of([])),
-        feeds: vec!["a".into()],
-        feed_of_type: vec![],
-        calendars: vec![],
-        rules: vec![rule],
-        actions: vec![action],
-        policy: Policy::default(),
-        profile: None,
-        desk_uses: vec![],
-        interest: Interest::default(),
-        by_type: vec![],
-        by_detection: vec![[vec![], vec![]]],
-    }
-}
+use crate::testing::{action, book, detection, rule};
+use crate::{CustomerState, Decider, DeciderSettings, Decision, Published, WallClock};
+use cxwatch_engine::{Desk, Detection, Effect, Ended, Moment};
+use cxwatch_event::{Micro, Profile};
+use cxwatch_rulebook::{Action, Class, Level, RuleIx, Rulebook};
 
-fn moment(book: &Rulebook, instant: i64) -> Moment<'_> {
-    Moment { book, customer: "c1", profile: &cxwatch_event::UNKNOWN, instant }
-}
-
+/// One customer's desk.
 struct Desktop {
     book: Rulebook,
     decider: Decider,
     state: CustomerState,
+    profile: Profile,
+}
+
+fn settings(act_from: i64, wall: WallClock) -> DeciderSettings {
+    DeciderSettings { act_from, remember_ms: 500, partitions: 1, wall }
 }
 
 impl Desktop {
-    fn new(class: Class, cooldown_ms: Option<i64>, act_from: i64, wall: WallClock) -> Self {
+    /// Rule `r` proposes all of these.
+    fn of(actions: Vec<Action>) -> Self {
+        let all: Vec<u16> = (0..actions.len() as u16).collect();
+        let book = book(actions, vec![rule("r", &all)]);
         Desktop {
-            book: book(class, cooldown_ms),
-            decider: Decider::new(act_from, 500, wall),
+            book,
+            decider: Decider::new(settings(0, WallClock::None)),
             state: CustomerState::default(),
+            profile: Profile::default(),
         }
     }
 
+    /// Rule `r` proposes `a`, which is no offer.
     fn calm() -> Self {
-        Desktop::new(Class::Raise, None, 0, WallClock::None)
+        Desktop::of(vec![action("a", Class::Raise)])
     }
 
-    fn about(id: &str) -> EventRef {
-        EventRef { feed: 0, kind: Some(0), sub: 0, offset: 7, time: 1, id: id.into(), source: "/s".into() }
+    /// Rules `r` and `s` propose the offers `a` and `b`.
+    fn two_rules() -> Self {
+        let mut desk = Desktop::of(vec![offer("a", 1_000_000), offer("b", 1_000_000)]);
+        desk.book.rules = vec![rule("r", &[0]), rule("s", &[1])];
+        desk
     }
 
-    fn detect(&mut self, level: Level, about: &str, time: i64) -> &mut Self {
-        let detection = Detection {
-            id: 1,
-            rule: RuleIx(0),
-            level,
-            customer: "c1".into(),
-            key: "k".into(),
-            time,
-            about: Self::about(about),
-            deadline: time,
-            evidence: vec![],
-            events: 1,
-            measures: Measures::new(),
-            severity: 50,
-            clock: Clock { instant: time, watermark: time, feeds: Default::default() },
-        };
+    fn act<R>(
+        &mut self,
+        at: i64,
+        step: impl FnOnce(&mut Decider, &Moment<'_>, &mut CustomerState) -> R,
+    ) -> R {
+        let moment = Moment { book: &self.book, customer: "c1", profile: &self.profile, instant: at };
+        step(&mut self.decider, &moment, &mut self.state)
+    }
+
+    fn take(&mut self, detection: Detection, at: i64) -> &mut Self {
         let effect = Effect::Detected(Box::new(detection));
-        self.decider.take(&moment(&self.book, time), &mut self.state, &effect);
+        self.act(at, |decider, moment, state| decider.take(moment, state, &effect));
         self
     }
 
+    fn detect(&mut self, level: Level, about: &str, time: i64) -> &mut Self {
+        self.take(Detection { level, ..detection(about, 0, time) }, time)
+    }
+
+    /// A breach of the rule with that number.
+    fn breach(&mut self, rule: u16, about: &str, time: i64) -> &mut Self {
+        self.take(detection(about, rule, time), time)
+    }
+
     fn end(&mut self, level: Level, about: &str, at: i64, effect: fn(Box<Ended>) -> Effect) -> &mut Self {
+        let about = crate::testing::about(about);
         let ended = Ended {
             id: 1,
             rule: RuleIx(0),
@@ -122,88 +82,103 @@ impl Desktop {
             customer: "c1".into(),
             key: "k".into(),
             time: 0,
-            about: Self::about(about),
+            about,
             by: None,
         };
-        self.decider.take(&moment(&self.book, at), &mut self.state, &effect(Box::new(ended)));
+        let effect = effect(Box::new(ended));
+        self.act(at, |decider, moment, state| decider.take(moment, state, &effect));
         self
+    }
+
+    fn retract(&mut self, about: &str, at: i64) -> &mut Self {
+        self.end(Level::Breach, about, at, Effect::Retracted)
+    }
+
+    fn resolve(&mut self, about: &str, at: i64) -> &mut Self {
+        self.end(Level::Breach, about, at, Effect::Resolved)
     }
 
     fn wake(&mut self, at: i64) -> &mut Self {
-        self.decider.wake(&moment(&self.book, at), &mut self.state);
+        self.act(at, |decider, moment, state| decider.wake(moment, state));
         self
     }
 
-    /// Ends the step, and takes what has been decided.
+    /// Wakes it whenever it wants, up to an instant.
+    fn pass(&mut self, until: i64) -> &mut Self {
+        while let Some(at) = self.decider.next(&self.state).filter(|at| *at <= until) {
+            self.wake(at);
+            assert!(self.decider.next(&self.state) > Some(at) || self.decider.next(&self.state).is_none());
+        }
+        self
+    }
+
+    /// Ends the step, and takes what has been decided. The books balance.
     fn taken(&mut self) -> Vec<Decision> {
         self.decider.settled();
+        assert!(self.decider.tally().balances(), "{:?}", self.decider.tally());
         self.decider.take_decisions()
     }
 
-    /// `what revision`, in order; a suppression by its reason.
+    /// `action what revision (cause)`, or `action reason`, in order.
     fn decided(&mut self) -> Vec<String> {
-        let decisions = self.taken();
         let text = |d: &Decision| match d {
-            Decision::Action(a) => format!("{:?} {}", a.change, a.revision),
-            Decision::Suppressed(s) => s.reason.name().to_string(),
+            Decision::Action(a) => {
+                let what = match a.change {
+                    Published::Requested => "requested",
+                    Published::Updated => "updated",
+                    Published::Revoked => "revoked",
+                    Published::Expired => "expired",
+                };
+                let cause = a.cause.map(|cause| format!(" {cause:?}").to_lowercase()).unwrap_or_default();
+                format!("{} {what} {}{cause}", a.action, a.revision)
+            }
+            Decision::Suppressed(s) => format!("{} {}", s.action, s.reason.name()),
         };
-        decisions.iter().map(text).collect()
+        self.taken().iter().map(text).collect()
     }
+}
+
+fn offer(id: &str, propensity: Micro) -> Action {
+    Action { propensity, ..action(id, Class::Offer) }
 }
 
 #[test]
 fn a_warning_and_its_breach_are_one_action_with_two_revisions() {
     let mut desk = Desktop::calm();
     desk.detect(Level::Warning, "e1", 80).detect(Level::Breach, "e1", 100);
-    assert_eq!(desk.decided(), ["Requested 0", "Updated 1"]);
+    assert_eq!(desk.decided(), ["a requested 0", "a updated 1 breached"]);
 }
 
 #[test]
-fn what_is_resolved_is_revoked_once_whatever_had_been_detected() {
+fn every_action_of_the_rule_is_proposed_what_is_no_offer_first() {
+    let mut desk = Desktop::of(vec![
+        offer("x", 1),
+        action("reply", Class::Reply),
+        action("task", Class::Internal),
+        offer("y", 1_000_000),
+    ]);
+    desk.breach(0, "e1", 100);
+    assert_eq!(
+        desk.decided(),
+        ["reply requested 0", "task requested 0", "x lower_priority", "y requested 0"]
+    );
+}
+
+#[test]
+fn a_later_detection_moves_the_end_of_life_to_the_later_of_the_two() {
     let mut desk = Desktop::calm();
     desk.detect(Level::Warning, "e1", 80).detect(Level::Breach, "e1", 100);
-    desk.end(Level::Warning, "e1", 120, Effect::Resolved).end(Level::Breach, "e1", 120, Effect::Resolved);
-    assert_eq!(desk.decided(), ["Requested 0", "Updated 1", "RevokedResolved 2"]);
-}
-
-#[test]
-fn a_retracted_breach_leaves_the_warning_standing() {
-    let mut desk = Desktop::calm();
-    desk.detect(Level::Warning, "e1", 80).detect(Level::Breach, "e1", 100);
-    desk.end(Level::Breach, "e1", 110, Effect::Retracted);
-    assert_eq!(desk.decided(), ["Requested 0", "Updated 1"]);
-    desk.end(Level::Warning, "e1", 110, Effect::Retracted);
-    assert_eq!(desk.decided(), ["RevokedRetracted 2"]);
-}
-
-#[test]
-fn retracted_and_found_again_in_one_step_is_one_update_under_the_first_id() {
-    let mut desk = Desktop::calm();
-    desk.detect(Level::Breach, "e1", 100);
-    let first = desk.taken();
-    desk.end(Level::Breach, "e1", 110, Effect::Retracted).detect(Level::Breach, "e0", 110);
-    let then = desk.taken();
-    let [Decision::Action(first)] = &first[..] else { panic!("{first:?}") };
-    let [Decision::Action(then)] = &then[..] else { panic!("{then:?}") };
-    assert_eq!((then.change, then.revision, then.id), (Change::Updated, 1, first.id));
-}
-
-#[test]
-fn found_again_later_continues_the_revisions() {
-    let mut desk = Desktop::calm();
-    desk.detect(Level::Breach, "e1", 100).end(Level::Breach, "e1", 110, Effect::Retracted);
-    assert_eq!(desk.decided(), ["Requested 0", "RevokedRetracted 1"]);
-    desk.detect(Level::Breach, "e1", 110);
-    assert_eq!(desk.decided(), ["Requested 2"]);
+    let [_, Decision::Action(update)] = &desk.taken()[..] else { panic!("a request and an update") };
+    assert_eq!(update.expires, 1_100);
 }
 
 #[test]
 fn nobody_acts_after_the_life_is_over() {
     let mut desk = Desktop::calm();
-    desk.detect(Level::Breach, "e1", 100);
+    desk.breach(0, "e1", 100);
     assert_eq!(desk.decider.next(&desk.state), Some(1_100));
-    desk.wake(1_100).end(Level::Breach, "e1", 1_200, Effect::Resolved);
-    assert_eq!(desk.decided(), ["Requested 0", "Expired 1"]);
+    desk.wake(1_100).resolve("e1", 1_200);
+    assert_eq!(desk.decided(), ["a requested 0", "a expired 1 expired"]);
     assert_eq!(desk.decider.next(&desk.state), Some(1_600));
     desk.wake(1_600);
     assert!(desk.decider.is_idle(&desk.state));
@@ -211,57 +186,116 @@ fn nobody_acts_after_the_life_is_over() {
 
 #[test]
 fn a_cooldown_keeps_the_next_problem_of_the_key_away_but_not_the_same_one() {
-    let mut desk = Desktop::new(Class::Raise, Some(1_000), 0, WallClock::None);
-    desk.detect(Level::Warning, "e1", 80).detect(Level::Breach, "e1", 100).detect(Level::Breach, "e2", 200);
-    desk.detect(Level::Breach, "e3", 1_100);
-    assert_eq!(desk.decided(), ["Requested 0", "Updated 1", "cooldown", "Requested 0"]);
+    let mut desk = Desktop::calm();
+    desk.book.rules[0].cooldown_ms = Some(1_000);
+    desk.detect(Level::Warning, "e1", 80).detect(Level::Breach, "e1", 100).breach(0, "e2", 200);
+    desk.breach(0, "e3", 1_080);
+    assert_eq!(desk.decided(), ["a requested 0", "a updated 1 breached", "a cooldown", "a requested 0"]);
 }
 
 #[test]
-fn a_retracted_detection_takes_its_cooldown_along() {
-    let mut desk = Desktop::new(Class::Raise, Some(1_000), 0, WallClock::None);
-    desk.detect(Level::Breach, "e1", 100).end(Level::Breach, "e1", 110, Effect::Retracted);
-    assert_eq!(desk.decided(), ["Requested 0", "RevokedRetracted 1"]);
-    desk.detect(Level::Breach, "e2", 200);
-    assert_eq!(desk.decided(), ["Requested 0"]);
+fn a_cooldown_is_of_a_rule_and_a_key() {
+    let mut desk = Desktop::of(vec![action("a", Class::Raise)]);
+    desk.book.rules = vec![rule("r", &[0]), rule("s", &[0])];
+    desk.book.rules.iter_mut().for_each(|r| r.cooldown_ms = Some(1_000));
+    desk.breach(0, "e1", 100).breach(1, "e2", 110);
+    desk.take(Detection { key: "l".into(), ..detection("e3", 0, 120) }, 120);
+    assert_eq!(desk.decided(), ["a requested 0", "a requested 0", "a requested 0"]);
 }
 
 #[test]
 fn history_warms_up_and_what_is_too_old_for_the_wall_clock_is_not_sent() {
-    let mut desk = Desktop::new(Class::Raise, None, 50, WallClock::At(1_101));
-    desk.detect(Level::Breach, "e1", 100).detect(Level::Breach, "e2", 49).detect(Level::Breach, "e3", 101);
-    assert_eq!(desk.decided(), ["expired", "expired", "Requested 0"]);
+    let start = |wall| {
+        let mut desk = Desktop::calm();
+        desk.decider = Decider::new(settings(50, wall));
+        desk
+    };
+    let mut desk = start(WallClock::At(1_101));
+    desk.breach(0, "e1", 100).breach(0, "e2", 49).breach(0, "e3", 101);
+    assert_eq!(desk.decided(), ["a expired", "a expired", "a requested 0"]);
     let expired = desk.decider.take_expired();
     assert_eq!(expired, [0, 1]);
 
-    let recorded = WallClock::Recorded(expired.into_iter().collect());
-    let mut again = Desktop::new(Class::Raise, None, 50, recorded);
-    again.detect(Level::Breach, "e1", 100).detect(Level::Breach, "e2", 49).detect(Level::Breach, "e3", 101);
-    assert_eq!(again.decided(), ["expired", "expired", "Requested 0"]);
+    let mut again = start(WallClock::Recorded(expired.into_iter().collect()));
+    again.breach(0, "e1", 100).breach(0, "e2", 49).breach(0, "e3", 101);
+    assert_eq!(again.decided(), ["a expired", "a expired", "a requested 0"]);
     assert_eq!(again.decider.digest(), desk.decider.digest());
-    let mut young = Desktop::new(Class::Raise, None, 50, WallClock::None);
-    young.detect(Level::Breach, "e2", 49);
-    assert_eq!(young.decided(), [SuppressionReason::WarmingUp.name()]);
-}
-
-#[test]
-fn a_removed_rule_revokes_what_it_asked_for() {
-    let mut desk = Desktop::calm();
-    desk.detect(Level::Breach, "e1", 100);
-    desk.decider.rule_removed(&moment(&desk.book, 120), &mut desk.state, "late-call");
-    assert_eq!(desk.decided(), ["Requested 0", "RevokedRuleRemoved 1"]);
-    assert!(desk.decider.is_idle(&desk.state));
+    let mut young = start(WallClock::None);
+    young.breach(0, "e2", 49);
+    assert_eq!(young.decided(), ["a warming_up"]);
 }
 
 #[test]
 fn ids_can_be_computed_again_anywhere() {
     // printf 'test\0late-call\0c1\0/s\0e1\0' '0\0raise\0' | sha256sum, the first half
+    let id = |class| {
+        let mut desk = Desktop::of(vec![action("raise", class)]);
+        desk.book.rules[0].id = "late-call".into();
+        desk.breach(0, "e1", 100);
+        let [Decision::Action(action)] = &desk.taken()[..] else { panic!("one action") };
+        assert_eq!(crate::ActionId::parse(&action.id.to_string()), Some(action.id));
+        action.id.to_string()
+    };
+    assert_eq!(id(Class::Raise), "c3fd05562fab17ae70b1c016690562f2");
+    assert_eq!(id(Class::Offer), "8fdfed6e6652c4bcf95a5c6d3229a11d");
+}
+
+#[test]
+fn a_pause_stops_requests_of_a_rule_or_of_all_and_nothing_else() {
     let mut desk = Desktop::calm();
-    desk.detect(Level::Breach, "e1", 100);
-    let [Decision::Action(action)] = &desk.taken()[..] else { panic!("one action") };
-    assert_eq!(action.id.to_string(), "c3fd05562fab17ae70b1c016690562f2");
-    let mut offer = Desktop::new(Class::Offer, None, 0, WallClock::None);
-    offer.detect(Level::Breach, "e1", 100);
-    let [Decision::Action(action)] = &offer.taken()[..] else { panic!("one action") };
-    assert_eq!(action.id.to_string(), "8fdfed6e6652c4bcf95a5c6d3229a11d");
+    desk.breach(0, "e1", 100);
+    desk.decider.set_paused(Some("r"), true);
+    desk.breach(0, "e2", 110).detect(Level::Breach, "e1", 110).resolve("e1", 120);
+    assert_eq!(desk.decided(), ["a requested 0", "a paused", "a updated 1 changed", "a revoked 2 resolved"]);
+    desk.decider.set_paused(Some("r"), false);
+    desk.decider.set_paused(None, true);
+    desk.breach(0, "e3", 130);
+    desk.decider.set_paused(None, false);
+    desk.breach(0, "e4", 140);
+    assert_eq!(desk.decided(), ["a paused", "a requested 0"]);
+}
+
+#[test]
+fn the_brake_counts_requests_in_the_minute_of_the_instant() {
+    let mut desk = Desktop::of(vec![action("a", Class::Raise), action("b", Class::Raise)]);
+    desk.book.rules[0].treatment.brake = Some(1);
+    desk.breach(0, "e1", 100).breach(0, "e1", 59_999).breach(0, "e2", 60_000);
+    assert_eq!(
+        desk.decided(),
+        ["a requested 0", "b brake", "a updated 1 changed", "b brake", "a requested 0", "b brake"]
+    );
+}
+
+#[test]
+fn what_is_kept_for_the_task_is_in_the_digest_and_survives_a_snapshot() {
+    let mut desk = Desktop::calm();
+    let before = desk.decider.digest();
+    desk.decider.set_paused(Some("r"), true);
+    let paused = desk.decider.digest();
+    assert_ne!(before, paused);
+    desk.breach(0, "e1", 100);
+    desk.taken();
+    assert_ne!(desk.decider.digest(), paused);
+    let mut again = Decider::new(settings(0, WallClock::None));
+    again.set_head(desk.decider.head().clone());
+    assert_eq!(again.digest(), desk.decider.digest());
+    assert!(again.paused().stops("r"));
+}
+
+#[test]
+fn what_is_known_of_a_customer_can_be_told() {
+    let mut desk = Desktop::calm();
+    desk.book.rules[0].cooldown_ms = Some(1_000);
+    desk.breach(0, "e1", 100).breach(0, "e2", 200);
+    let explained = desk.state.explain(&desk.book, 200);
+    assert_eq!(explained.actions.len(), 1);
+    assert_eq!(explained.actions[0].stage, crate::life::Stage::Requested);
+    assert_eq!(explained.cooldowns[0].until, 1_100);
+    let recent: Vec<_> = explained.recent.iter().map(|r| (r.instant, r.what)).collect();
+    let cooldown = cxwatch_event::messages::SuppressionReason::Cooldown;
+    assert_eq!(recent, [(100, crate::Noted::Requested), (200, crate::Noted::Suppressed(cooldown))]);
+    for n in 0..20 {
+        desk.breach(0, "e2", 300 + n);
+    }
+    assert_eq!(desk.state.explain(&desk.book, 400).recent.len(), 8);
 }

@@ -1,16 +1,17 @@
 //! What detections and decisions look like on the wire.
 
-use crate::{ActionChange, Change, Decision, Suppressed};
+mod decision;
+
+use crate::Decision;
+use crate::score::Case;
 use cxwatch_engine::{Clock, Detection, Ended, EventRef, NEVER, Settings};
+use cxwatch_event::Micro;
 use cxwatch_event::messages::{
-    ActionData, ActionKind, ActionMessage, Arm, Cause, CauseReason, ClockState, CloudEvent, Decimal,
-    DetectionData, DetectionKind, DetectionMessage, EndData, EndKind, EndMessage, EventKey, Evidence,
-    FeedState, Health, Level, Rfc3339, Route, RuleRef, SuppressionData, SuppressionKind, SuppressionMessage,
-    Verb, Why,
+    ActionMessage, ClockState, CloudEvent, Decimal, DetectionData, DetectionKind, DetectionMessage, EndData,
+    EndKind, EndMessage, EventKey, Evidence, FeedState, Health, Level, Rfc3339, RuleRef, SuppressionMessage,
 };
 use cxwatch_event::number::format_micro;
-use cxwatch_event::{Micro, Millis};
-use cxwatch_rulebook::{Action, Class, FieldRef, Kind, Per, RuleIx, Rulebook, SummaryPart};
+use cxwatch_rulebook::{FieldRef, Kind, Per, RuleIx, Rulebook, SummaryPart};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -98,151 +99,17 @@ impl<'b> Messages<'b> {
         }
     }
 
-    fn action(&self, partition: i32, change: &ActionChange) -> ActionMessage {
-        let kind = match change.change {
-            Change::Requested => ActionKind::Requested,
-            Change::Updated => ActionKind::Updated,
-            Change::RevokedResolved | Change::RevokedRetracted | Change::RevokedRuleRemoved => {
-                ActionKind::Revoked
-            }
-            Change::Expired => ActionKind::Expired,
-        };
-        let detection = change.detection.as_deref();
-        let time = detection.map_or(change.instant, |d| d.time);
-        let data = ActionData {
-            action_id: change.id.to_string(),
-            revision: change.revision,
-            action: change.action.to_string(),
-            class: self.action_named(&change.action).map_or("", |a| class(a.class)).into(),
-            level: level(change.level),
-            cause: self.cause(partition, change),
-            route: self.route(partition, change, time),
-            why: detection.map(|d| self.why(partition, d)),
-        };
-        let id = format!("{}-{}", change.id, change.revision);
-        let mut message = CloudEvent::new(kind, id, self.source.clone(), Rfc3339(time), data);
-        message.subject = Some(change.customer.to_string());
-        message.expirytime = Some(Rfc3339(change.expires));
-        message.correlationid = Some(change.about.id.to_string());
-        let decided = change.by.as_ref().or(detection.and_then(|d| d.evidence.last()));
-        message.causationid = decided.map(|e| e.id.to_string());
-        message.severitynumber = detection.map(|d| cxwatch_event::messages::severity_number(d.severity));
-        message
-    }
-
-    fn cause(&self, partition: i32, change: &ActionChange) -> Option<Cause> {
-        let reason = match (change.change, change.level) {
-            (Change::Requested, _) => return None,
-            (Change::Updated, cxwatch_rulebook::Level::Breach) if change.revision == 1 => {
-                CauseReason::Breached
-            }
-            (Change::Updated, _) => CauseReason::Changed,
-            (Change::RevokedResolved, _) => CauseReason::Resolved,
-            (Change::RevokedRetracted, _) => CauseReason::Retracted,
-            (Change::RevokedRuleRemoved, _) => CauseReason::RuleRemoved,
-            (Change::Expired, _) => CauseReason::Expired,
-        };
-        let event = change.by.as_ref().map(|by| self.evidence(partition, by));
-        Some(Cause { reason, event, by_action_id: None })
-    }
-
-    fn route(&self, partition: i32, change: &ActionChange, time: Millis) -> Route {
-        let action = self.action_named(&change.action);
-        let text = |of: fn(&Action) -> &str| action.map(of).unwrap_or_default().to_string();
-        let skills = action.map(|a| a.skills.join(",")).filter(|s| !s.is_empty());
-        let names = self.book.rule_named(&change.rule).and_then(|rule| self.key_field(rule));
-        let about = |field: &str| (names == Some(field)).then(|| change.key.to_string());
-        let detection = change.detection.as_deref();
-        Route {
-            verb: match action.map(|a| a.class) {
-                Some(Class::Offer) => Verb::Offer,
-                Some(Class::Reply) => Verb::Reply,
-                Some(Class::Raise) => Verb::Raise,
-                Some(Class::Internal) | None => Verb::Notify,
-            },
-            by: text(|a| &a.by),
-            purpose: text(|a| &a.purpose),
-            channel: text(|a| &a.channel),
-            queue: text(|a| &a.queue),
-            skills,
-            priority: detection.map_or(0, |d| u16::from(d.severity) * 10),
-            ttl_s: u32::try_from((change.expires - time).max(0) / 1_000).unwrap_or(u32::MAX),
-            partition,
-            contact_id: about("contact_id"),
-            conversation_id: about("conversation_id"),
-            session_id: about("session_id"),
-            order_id: about("order_id"),
-            cart_id: about("cart_id"),
-            post_id: about("post_id"),
-            network: None,
-            sentence: detection.map(|d| self.summary(d)).unwrap_or_default(),
-        }
-    }
-
-    fn why(&self, partition: i32, d: &Detection) -> Why {
-        let rule = self.book.rule(d.rule);
-        let action = rule.actions.first().map(|a| &self.book.actions[usize::from(*a)]);
-        let value = action.and_then(|a| a.measures().next()).and_then(|name| self.measure(d, name));
-        Why {
-            rule: self.rule(d.rule),
-            key: rule.per.then(|| d.key.to_string()),
-            about: key(&d.about),
-            severity: d.severity,
-            score: None,
-            alternatives: Vec::new(),
-            evidence: d.evidence.iter().map(|e| self.evidence(partition, e)).collect(),
-            events: d.events,
-            measures: self.measures(d),
-            value_at_risk: value.map(Decimal),
-            arm: Arm::Treated,
-            propensity: Decimal(cxwatch_event::MICRO),
-            clock: self.clock(&d.clock),
-            timeline: Vec::new(),
-        }
-    }
-
-    fn suppression(&self, s: &Suppressed) -> SuppressionMessage {
-        let d = &s.detection;
-        let action_id = s.id.to_string();
-        let id = format!("{action_id}-suppressed-{}", d.time);
-        let data = SuppressionData {
-            action_id,
-            action: s.action.to_string(),
-            class: self.action_named(&s.action).map_or("", |a| class(a.class)).into(),
-            reason: s.reason,
-            until: None,
-            by_action_id: None,
-            rule: self.rule(d.rule),
-            level: level(d.level),
-            key: self.book.rule(d.rule).per.then(|| d.key.to_string()),
-            about: key(&d.about),
-            score: None,
-            arm: None,
-        };
-        let kind = SuppressionKind::Suppressed;
-        let mut message = CloudEvent::new(kind, id, self.source.clone(), Rfc3339(d.time), data);
-        message.subject = Some(d.customer.to_string());
-        message
-    }
-
-    /// The value that a rule's first action names as being at stake.
+    /// The value that a rule's first action with a value puts at stake, as far as the detection tells.
     pub fn value_at_risk(&self, d: &Detection) -> Option<Micro> {
-        let action = self.book.rule(d.rule).actions.first().map(|a| &self.book.actions[usize::from(*a)])?;
-        self.measure(d, action.measures().next()?)
-    }
-
-    fn measure(&self, d: &Detection, name: &str) -> Option<Micro> {
-        let at = self.book.rule(d.rule).measures.iter().position(|m| m.name == name)?;
-        d.measures.get(at).copied().flatten()
+        let rule = self.book.rule(d.rule);
+        let case = Case { rule, detection: d, profile: &cxwatch_event::UNKNOWN };
+        let mut actions = rule.actions.iter().map(|ix| &self.book.actions[usize::from(*ix)]);
+        actions.find_map(|action| case.value_at_risk(action))
     }
 
     fn measures(&self, d: &Detection) -> BTreeMap<String, Decimal> {
         let named = self.book.rule(d.rule).measures.iter().zip(&d.measures);
         named.filter_map(|(m, v)| Some((m.name.to_string(), Decimal((*v)?)))).collect()
-    }
-
-    fn action_named(&self, id: &str) -> Option<&Action> {
-        self.book.actions.iter().find(|a| a.id == id)
     }
 
     /// The name of the field that a rule's `per` reads.
@@ -257,23 +124,16 @@ impl<'b> Messages<'b> {
 
     /// The rule's sentence about this detection.
     pub fn summary(&self, d: &Detection) -> String {
-        let mut text = String::new();
-        for part in &self.book.rule(d.rule).summary {
-            match part {
-                SummaryPart::Text(part) => text.push_str(part),
-                SummaryPart::Key => text.push_str(&d.key),
-                SummaryPart::Measure(ix) => {
-                    let value = d.measures.get(usize::from(*ix)).copied().flatten();
-                    text.push_str(&value.map_or_else(|| "?".into(), format_micro));
-                }
-            }
-        }
-        text
+        sentence(self.book, d)
     }
 
     fn rule(&self, ix: RuleIx) -> RuleRef {
+        self.rule_named(&self.book.rule(ix).id)
+    }
+
+    fn rule_named(&self, id: &str) -> RuleRef {
         RuleRef {
-            id: self.book.rule(ix).id.to_string(),
+            id: id.to_string(),
             rulebook: self.book.name.to_string(),
             version: self.book.version,
             hash: self.hash.clone(),
@@ -338,11 +198,41 @@ fn detection_id(id: u64, level: cxwatch_rulebook::Level, time: i64) -> String {
     format!("{id:016x}-{level}-{time}")
 }
 
-fn class(class: Class) -> &'static str {
-    match class {
-        Class::Reply => "reply",
-        Class::Raise => "raise",
-        Class::Internal => "internal",
-        Class::Offer => "offer",
+/// A rule's sentence about a detection.
+pub(crate) fn sentence(book: &Rulebook, d: &Detection) -> String {
+    let mut text = String::new();
+    for part in book.rules.get(usize::from(d.rule.0)).map_or(&[][..], |rule| &rule.summary) {
+        match part {
+            SummaryPart::Text(part) => text.push_str(part),
+            SummaryPart::Key => text.push_str(&d.key),
+            SummaryPart::Measure(ix) => {
+                let value = d.measures.get(usize::from(*ix)).copied().flatten();
+                text.push_str(&value.map_or_else(|| "?".into(), format_micro));
+            }
+        }
     }
+    text
+}
+
+/// As much of a text as fits, in JSON, into so many bytes.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
+    let in_json = |c: char| match c {
+        '"' | '\\' => 2,
+        c if c.is_control() => 6,
+        c => c.len_utf8(),
+    };
+    if text.chars().map(in_json).sum::<usize>() <= bytes_max {
+        return text.to_owned();
+    }
+    let mut left = bytes_max.saturating_sub('…'.len_utf8());
+    let fits = text.chars().take_while(|c| {
+        let fits = in_json(*c) <= left;
+        left = left.saturating_sub(in_json(*c));
+        fits
+    });
+    let mut short: String = fits.collect();
+    if bytes_max >= '…'.len_utf8() {
+        short.push('…');
+    }
+    short
 }

@@ -1,6 +1,6 @@
 //! What becomes of actions when the rulebook changes under a task.
 
-use cxwatch_decision::{Change, Decider, Decision, Message, Messages, WallClock};
+use cxwatch_decision::{Decider, DeciderSettings, Decision, Message, Messages, Published, WallClock};
 use cxwatch_engine::{FOREVER, Judge, NEVER, Settings, Task};
 use cxwatch_event::messages::{ActionKind, CauseReason};
 use cxwatch_event::number::format_micro;
@@ -34,7 +34,7 @@ const CALLS: &str = "
 
 fn book(rules: &[&str]) -> Arc<Rulebook> {
     let actions =
-        "actions:\n  chat: { class: offer, channel: chat, queue: care, purpose: service, ttl: 1h }\n";
+        "actions:\n  chat: { class: reply, channel: chat, queue: care, purpose: service, ttl: 1h }\n";
     let text = format!("rulebook: shop\nversion: 1\nrules:{}\n{actions}", rules.concat());
     match cxwatch_rulebook::compile(&text, "shop.yaml") {
         Ok((book, _)) => Arc::new(book),
@@ -48,7 +48,13 @@ fn settings(book: &Rulebook) -> Settings {
 
 fn task(book: Arc<Rulebook>) -> Task<Decider> {
     let settings = settings(&book);
-    Task::new(book, settings, Decider::new(NEVER, 600_000, WallClock::None), 1)
+    let decider = Decider::new(DeciderSettings {
+        act_from: NEVER,
+        remember_ms: 600_000,
+        partitions: 1,
+        wall: WallClock::None,
+    });
+    Task::new(book, settings, decider, 1)
 }
 
 fn at(clock: &str) -> Millis {
@@ -77,7 +83,7 @@ fn pass(task: &mut Task<Decider>, clock: &str) {
     task.advance(FOREVER, usize::MAX);
 }
 
-fn changes(decisions: &[Decision]) -> Vec<(Change, &str)> {
+fn changes(decisions: &[Decision]) -> Vec<(Published, &str)> {
     let actions = decisions.iter().filter_map(|decision| match decision {
         Decision::Action(action) => Some(action),
         Decision::Suppressed(_) => None,
@@ -105,7 +111,7 @@ fn actions_of_a_removed_rule_are_revoked_with_the_change_itself() {
     pass(&mut task, "08:35:00");
     assert_eq!(
         changes(&task.desk_mut().take_decisions()),
-        [(Change::Requested, "calls"), (Change::Requested, "carts")]
+        [(Published::Requested, "calls"), (Published::Requested, "carts")]
     );
     let digest = task.desk().digest();
     let after = book(&[CALLS]);
@@ -113,7 +119,7 @@ fn actions_of_a_removed_rule_are_revoked_with_the_change_itself() {
     assert!(task.desk().has_decisions(), "there is something to commit before anything else happens");
     assert_ne!(task.desk().digest(), digest);
     let decisions = task.desk_mut().take_decisions();
-    assert_eq!(changes(&decisions), [(Change::RevokedRuleRemoved, "carts")]);
+    assert_eq!(changes(&decisions), [(Published::Revoked, "carts")]);
     let settings = settings(&after);
     let Message::Action(message) = Messages::new(&after, &settings).decision(0, &decisions[0]) else {
         panic!("an action")
@@ -152,7 +158,7 @@ fn open_episodes_outlive_a_change_of_measures_which_keep_their_values_by_name() 
         .take_decisions()
         .into_iter()
         .filter_map(|decision| match decision {
-            Decision::Action(action) => action.detection,
+            Decision::Action(action) => action.why.map(|why| why.detection),
             Decision::Suppressed(_) => None,
         })
         .map(|d| {

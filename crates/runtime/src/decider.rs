@@ -2,7 +2,8 @@
 
 use crate::desk::{Label, Output, Place, Publisher, Wall};
 use crate::ports::Topic;
-use cxwatch_decision::{Change, Decider, Decision, Message, Messages, WallClock};
+use cxwatch_decision::{ActionChange, Decider, Decision, Message, Messages, Published, WallClock};
+use cxwatch_event::messages::CauseReason;
 use serde::Serialize;
 
 fn record<T: Serialize>(topic: Topic, key: &str, message: &T, label: Label) -> Output {
@@ -23,23 +24,29 @@ fn customer(decision: &Decision) -> &str {
     }
 }
 
-fn label(place: &Place<'_>, decision: &Decision) -> Label {
+/// What happened to an action; of a revocation also why.
+fn what(action: &ActionChange) -> &'static str {
+    match (action.change, action.cause) {
+        (Published::Requested, _) => "requested",
+        (Published::Updated, _) => "updated",
+        (Published::Expired, _) => "expired",
+        (Published::Revoked, Some(CauseReason::Resolved)) => "revoked_resolved",
+        (Published::Revoked, Some(CauseReason::Retracted)) => "revoked_retracted",
+        (Published::Revoked, Some(CauseReason::Superseded)) => "revoked_superseded",
+        (Published::Revoked, _) => "revoked_rule_removed",
+    }
+}
+
+fn label(decision: &Decision) -> Label {
     match decision {
         Decision::Action(action) => Label {
             rule: action.rule.clone(),
-            what: match action.change {
-                Change::Requested => "requested",
-                Change::Updated => "updated",
-                Change::RevokedResolved => "revoked_resolved",
-                Change::RevokedRetracted => "revoked_retracted",
-                Change::RevokedRuleRemoved => "revoked_rule_removed",
-                Change::Expired => "expired",
-            },
-            time: action.detection.as_ref().map_or(action.instant, |d| d.time),
-            is_new: action.change == Change::Requested,
+            what: what(action),
+            time: action.detection().map_or(action.instant, |d| d.time),
+            is_new: action.change == Published::Requested,
         },
         Decision::Suppressed(suppressed) => Label {
-            rule: place.book.rule(suppressed.detection.rule).id.clone(),
+            rule: suppressed.rule.clone(),
             what: suppressed.reason.name(),
             time: suppressed.detection.time,
             is_new: false,
@@ -67,7 +74,7 @@ impl Publisher for Decider {
         let messages = Messages::new(place.book, place.settings);
         for decision in self.take_decisions() {
             let key = customer(&decision);
-            let label = label(place, &decision);
+            let label = label(&decision);
             out.push(match messages.decision(place.partition, &decision) {
                 Message::Action(mut message) => {
                     message.recordedtime = Some(cxwatch_event::messages::Rfc3339(place.now));

@@ -1,6 +1,6 @@
 //! What the tasks of a replay say, kept in order until it is written.
 
-use cxwatch_decision::{CustomerState, Decider, Decision, WallClock};
+use cxwatch_decision::{CustomerState, Decider, DeciderSettings, Decision, WallClock};
 use cxwatch_engine::{Desk, Effect, EventRef, Moment, NEVER};
 use cxwatch_event::{Event, Millis};
 use cxwatch_rulebook::RuleIx;
@@ -23,8 +23,14 @@ pub struct Ledger {
 
 impl Ledger {
     /// A desk without a wall clock: history is decided as if each instant were now.
-    pub fn new(late_horizon_ms: Millis) -> Self {
-        Ledger { effects: Vec::new(), decider: Decider::new(NEVER, late_horizon_ms, WallClock::None) }
+    pub fn new(late_horizon_ms: Millis, partitions: u32) -> Self {
+        let settings = DeciderSettings {
+            act_from: NEVER,
+            remember_ms: late_horizon_ms,
+            partitions,
+            wall: WallClock::None,
+        };
+        Ledger { effects: Vec::new(), decider: Decider::new(settings) }
     }
 
     /// Takes what has been said since the last call: by instants; at one instant first the effects, then the decisions.

@@ -157,7 +157,9 @@ pub(crate) fn replay_topics(job: &Job<'_>, topics: topics::Topics, sink: &mut im
 }
 
 fn tasks(job: &Job<'_>, settings: &Settings, count: u32) -> Tasks<Ledger> {
-    Tasks::new(Arc::clone(&job.book), settings, count, job.now, || Ledger::new(settings.late_horizon_ms))
+    Tasks::new(Arc::clone(&job.book), settings, count, job.now, || {
+        Ledger::new(settings.late_horizon_ms, count)
+    })
 }
 
 struct Run<'j, 'm, R: Records, S: Sink> {

@@ -8,7 +8,7 @@ use super::rulebooks::{RulebookWatch, client_id, short_hash};
 use super::setup::Setup;
 use crate::settings::{Moment, Settings};
 use anyhow::Result;
-use cxwatch_decision::{Decider, WallClock};
+use cxwatch_decision::{Decider, DeciderSettings, WallClock};
 use cxwatch_event::Millis;
 use cxwatch_kafka::Properties;
 use cxwatch_kafka::consumer::FeedConsumer;
@@ -104,7 +104,7 @@ impl Service {
         let rulebooks = RulebookWatch::spawn(&setup.settings, rules.clone(), metrics.clone())?;
         let stop = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared {
-            plan: Arc::new(plan(setup, pace, clock.now())),
+            plan: Arc::new(plan(setup, partitions.unsigned_abs(), pace, clock.now())),
             properties: properties.clone(),
             settings: setup.settings.clone(),
             rules,
@@ -245,7 +245,7 @@ fn topic_names(settings: &Settings) -> TopicNames {
     }
 }
 
-fn plan(setup: &Setup, pace: &Pace, now: Millis) -> Plan<Decider> {
+fn plan(setup: &Setup, partitions: u32, pace: &Pace, now: Millis) -> Plan<Decider> {
     let Setup { settings, source, book, feeds } = setup;
     let rules = Rules {
         source: source.clone(),
@@ -265,7 +265,12 @@ fn plan(setup: &Setup, pace: &Pace, now: Millis) -> Plan<Decider> {
         }),
         decoders: Box::new(move |book| decoders(&of_feed, book)),
         desk: Box::new(move |act_from, settings| {
-            Decider::new(act_from, settings.late_horizon_ms, WallClock::At(now))
+            Decider::new(DeciderSettings {
+                act_from,
+                remember_ms: settings.late_horizon_ms,
+                partitions,
+                wall: WallClock::At(now),
+            })
         }),
         start: start(settings, now),
         timing: Timing {

@@ -2,7 +2,7 @@
 
 use super::words::spell;
 use crate::replay::Said;
-use cxwatch_decision::{Change, Decision};
+use cxwatch_decision::{Decision, Published};
 use cxwatch_engine::{Detection, Effect, Ended};
 use cxwatch_event::Millis;
 use cxwatch_event::number::format_micro;
@@ -153,12 +153,10 @@ fn decided(decision: &Decision) -> Line {
     match decision {
         Decision::Action(action) => {
             let what = match action.change {
-                Change::Requested => What::Requested,
-                Change::Updated => What::Updated,
-                Change::Expired => What::Expired,
-                Change::RevokedResolved | Change::RevokedRetracted | Change::RevokedRuleRemoved => {
-                    What::Revoked
-                }
+                Published::Requested => What::Requested,
+                Published::Updated => What::Updated,
+                Published::Expired => What::Expired,
+                Published::Revoked => What::Revoked,
             };
             let mut facts = key(&action.key);
             facts.push(("rule".into(), action.rule.to_string()));

@@ -70,7 +70,7 @@ fn play(case: &Case, timing: Timing, book: &Arc<Rulebook>) -> Result<Vec<Line>, 
         feed.max_delay_ms = feed.max_delay_ms.max(timing.reorder_ms);
     }
     let mut tasks =
-        Tasks::new(Arc::clone(book), &settings, 1, FOREVER, || Ledger::new(timing.late_horizon_ms));
+        Tasks::new(Arc::clone(book), &settings, 1, FOREVER, || Ledger::new(timing.late_horizon_ms, 1));
     let decoder = Decoder::new(book.catalogue.clone(), book.interest.clone());
     let mut said = Vec::new();
     let mut faults = Vec::new();

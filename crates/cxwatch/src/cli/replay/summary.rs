@@ -2,7 +2,7 @@
 
 use crate::replay::{Job, Report};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use cxwatch_decision::{Change, Decision};
+use cxwatch_decision::{Decision, Published};
 use cxwatch_engine::{Detection, Ended};
 use cxwatch_event::number::format_micro;
 use cxwatch_event::{Micro, rfc3339};
@@ -85,16 +85,17 @@ impl Found {
 
     pub(crate) fn decided(&mut self, book: &Rulebook, decision: &Decision) {
         match decision {
-            Decision::Suppressed(s) => self.rules[usize::from(s.detection.rule.0)].suppressed += 1,
+            Decision::Suppressed(s) => {
+                let Some(ix) = book.rule_named(&s.rule) else { return };
+                self.rules[usize::from(ix.0)].suppressed += 1;
+            }
             Decision::Action(action) => {
                 let Some(ix) = book.rule_named(&action.rule) else { return };
                 let rule = &mut self.rules[usize::from(ix.0)];
                 match action.change {
-                    Change::Requested => rule.actions += 1,
-                    Change::RevokedResolved | Change::RevokedRetracted | Change::RevokedRuleRemoved => {
-                        rule.revoked += 1;
-                    }
-                    Change::Updated | Change::Expired => {}
+                    Published::Requested => rule.actions += 1,
+                    Published::Revoked => rule.revoked += 1,
+                    Published::Updated | Published::Expired => {}
                 }
             }
         }

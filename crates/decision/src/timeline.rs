@@ -1,0 +1,122 @@
+//! What a customer did of late: types and times, eight bytes each.
+
+use compact_str::CompactString;
+use cxwatch_event::Millis;
+use cxwatch_rulebook::Rulebook;
+use serde::{Deserialize, Serialize};
+
+/// So far back the timeline reaches: longer, and every customer who ever came by would have to be remembered for it.
+pub const TIMELINE_MS: Millis = 3_600_000;
+
+/// Times take 42 bits: the years from 1970 to 2109.
+const TIME_BITS: u32 = 42;
+
+/// One event of the past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// When it happened.
+    pub time: Millis,
+    /// Its type.
+    pub kind: CompactString,
+}
+
+/// The newest events, in ascending order of time. Types are kept as 22 bits of a hash of their names: their numbers
+/// change with the rulebook.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Timeline(Vec<u64>);
+
+impl Timeline {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes an event.
+    pub(crate) fn add(&mut self, kind: &str, time: Millis, instant: Millis, at_most: u8) {
+        let oldest = instant.saturating_sub(TIMELINE_MS);
+        if at_most == 0 || time <= oldest || !(0..1 << TIME_BITS).contains(&time) {
+            return;
+        }
+        let gone = self.0.iter().take_while(|e| time_of(**e) <= oldest).count();
+        let spare = (self.0.len() + 1).saturating_sub(usize::from(at_most));
+        self.0.drain(..gone.max(spare).min(self.0.len()));
+        if self.0.len() == self.0.capacity() {
+            // Most customers do little.
+            self.0.reserve_exact(if self.0.is_empty() { 2 } else { 4 });
+        }
+        let place = self.0.partition_point(|e| time_of(*e) <= time);
+        self.0.insert(place, (time as u64) << (64 - TIME_BITS) | hash(kind));
+    }
+
+    /// What it shows at an instant, oldest first.
+    pub(crate) fn shown(&self, book: &Rulebook, instant: Millis) -> Vec<Past> {
+        let oldest = instant.saturating_sub(TIMELINE_MS);
+        let recent = self.0.iter().filter(|e| time_of(**e) > oldest);
+        recent.map(|e| Past { time: time_of(*e), kind: name(book, *e) }).collect()
+    }
+
+    /// When all of it is out of date.
+    pub(crate) fn over_at(&self) -> Option<Millis> {
+        self.0.last().map(|newest| time_of(*newest) + TIMELINE_MS)
+    }
+
+    /// Forgets everything, if all of it is out of date.
+    pub(crate) fn forget(&mut self, instant: Millis) {
+        if self.over_at().is_some_and(|over| over <= instant) {
+            self.0 = Vec::new();
+        }
+    }
+}
+
+fn time_of(entry: u64) -> Millis {
+    (entry >> (64 - TIME_BITS)) as Millis
+}
+
+fn hash(kind: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(kind.as_bytes()) & ((1 << (64 - TIME_BITS)) - 1)
+}
+
+fn name(book: &Rulebook, entry: u64) -> CompactString {
+    let wanted = entry & ((1 << (64 - TIME_BITS)) - 1);
+    let mut types = book.catalogue.types();
+    types.find(|(_, spec)| hash(&spec.name) == wanted).map_or("gone".into(), |(_, spec)| spec.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(timeline: &Timeline) -> Vec<Millis> {
+        timeline.0.iter().map(|e| time_of(*e)).collect()
+    }
+
+    #[test]
+    fn the_newest_are_kept_in_order_of_time() {
+        let mut timeline = Timeline::default();
+        for time in [10, 30, 20, 40] {
+            timeline.add("a", time, 40, 3);
+        }
+        assert_eq!(times(&timeline), [20, 30, 40]);
+    }
+
+    #[test]
+    fn what_is_older_than_its_reach_is_neither_taken_nor_kept() {
+        let mut timeline = Timeline::default();
+        timeline.add("a", 10, 10, 3);
+        timeline.add("a", 5, TIMELINE_MS + 5, 3);
+        assert_eq!(times(&timeline), [10]);
+        timeline.add("a", TIMELINE_MS + 10, TIMELINE_MS + 10, 3);
+        assert_eq!(times(&timeline), [TIMELINE_MS + 10]);
+        assert_eq!(timeline.over_at(), Some(2 * TIMELINE_MS + 10));
+        timeline.forget(2 * TIMELINE_MS + 9);
+        assert!(!timeline.is_empty());
+        timeline.forget(2 * TIMELINE_MS + 10);
+        assert!(timeline.is_empty());
+    }
+
+    #[test]
+    fn no_two_built_in_types_look_the_same() {
+        let catalogue = cxwatch_event::Catalogue::builtin();
+        let hashes: std::collections::BTreeSet<u64> = catalogue.types().map(|(_, t)| hash(&t.name)).collect();
+        assert_eq!(hashes.len(), catalogue.len());
+    }
+}
