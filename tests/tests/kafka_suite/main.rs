@@ -28,6 +28,7 @@ mod oracle;
 mod program;
 mod restart;
 mod restore;
+mod router;
 mod stage;
 
 /// Whether the long suite is asked for.

@@ -1,0 +1,11 @@
+//! The contract from the other side: what clients in other languages make of what the service writes, and a routing system that
+//! acts on it and answers.
+//!
+//! They are installed into a temporary folder. Where there is no Python, no Node.js or no package registry, the tests say so
+//! and pass; with `CXWATCH_REQUIRE_CLIENTS=1` they fail instead.
+
+mod closed_loop;
+mod contract;
+mod judge;
+mod tools;
+mod watch;
