@@ -279,12 +279,7 @@ impl<D: Desk> Task<D> {
         });
         let mut rules: Vec<RuleView> = rules.collect();
         rules.sort_by_key(|view| view.rule);
-        Some(View {
-            customer: known.id.clone(),
-            profile: known.known().clone(),
-            clock: self.clock(),
-            rules,
-        })
+        Some(View { customer: known.id.clone(), profile: known.known().clone(), clock: self.clock(), rules })
     }
 
     fn episode(&self, episode: &Episode, held: impl Fn(Millis) -> Vec<Holding>) -> EpisodeView {
