@@ -130,6 +130,7 @@ impl Decider {
                 resolved: false,
                 treated: None,
                 held_out: None,
+                is_held_out: false,
                 forget_at: Millis::MIN,
             });
             desktop.next_episode += 1;
@@ -191,6 +192,9 @@ impl Decider {
                 Answer::Pass => passed.push(*candidate),
                 Answer::Update => self.update(desktop, found, candidate),
                 Answer::Against(against) => {
+                    if against.reason == SuppressionReason::Holdout {
+                        self.count_held_out(desktop, found);
+                    }
                     losers.push(loser(candidate, None, against.reason));
                     self.suppress(desktop, found, candidate, against, None, None);
                 }

@@ -68,17 +68,8 @@ impl Decider {
         self.head.brake.count(&found.rule.id, instant);
         self.head.tally.of(&found.rule.id).actions += 1;
         self.won(desktop, found);
-        let side = self.side(found);
-        self.keep_episode(
-            desktop,
-            found,
-            live.forget_at.max(side.until.saturating_add(self.settings.remember_ms)),
-        );
-        let episode = desktop.episode_mut(found.episode).expect("it stays while it is decided on");
-        if episode.treated.is_none() {
-            episode.treated = Some(side);
-            self.head.tally.of(&found.rule.id).treated.add(false);
-        }
+        self.keep_episode(desktop, found, live.forget_at);
+        self.count_treated(desktop, found);
         let why = Some(found.grounds(candidate, alternatives));
         self.publish(found.moment, &live, Published::Requested, Told { why, ..Told::default() });
         desktop.remember(recent(found, candidate, Noted::Requested));
@@ -96,15 +87,38 @@ impl Decider {
         candidate: &Candidate<'_>,
         score: Score,
     ) {
-        self.won(desktop, found);
-        let side = self.side(found);
-        let remembered = candidate.expires(found.detection).max(side.until);
-        self.keep_episode(desktop, found, remembered.saturating_add(self.settings.remember_ms));
-        let episode = desktop.episode_mut(found.episode).expect("it stays while it is decided on");
-        episode.held_out = Some(side);
-        self.head.tally.of(&found.rule.id).held_out.add(false);
+        let remembered = candidate.expires(found.detection).saturating_add(self.settings.remember_ms);
+        self.keep_episode(desktop, found, remembered);
+        self.count_held_out(desktop, found);
         let against = Against::of(SuppressionReason::Holdout);
         self.suppress(desktop, found, candidate, against, Some(score), Some(Arm::Holdout));
+    }
+
+    /// Counts an episode that is acted on, once; after a retraction it is a new one. True: it was not counted yet.
+    fn count_treated(&mut self, desktop: &mut Desktop, found: &Found<'_>) -> bool {
+        let side = self.side(found);
+        self.keep_episode(desktop, found, side.until.saturating_add(self.settings.remember_ms));
+        let episode = desktop.episode_mut(found.episode).expect("it stays while it is decided on");
+        let is_new = episode.treated.is_none();
+        if is_new {
+            episode.treated = Some(side);
+            self.head.tally.of(&found.rule.id).treated.add(false);
+        }
+        is_new
+    }
+
+    /// Counts an episode that is held out, once; after a retraction it is a new one.
+    pub(crate) fn count_held_out(&mut self, desktop: &mut Desktop, found: &Found<'_>) {
+        let side = self.side(found);
+        let remembered = side.until.saturating_add(self.settings.remember_ms);
+        self.keep_episode(desktop, found, remembered);
+        let episode = desktop.episode_mut(found.episode).expect("it stays while it is decided on");
+        episode.is_held_out = true;
+        if episode.held_out.is_none() {
+            episode.held_out = Some(side);
+            self.head.tally.of(&found.rule.id).held_out.add(false);
+            self.won(desktop, found);
+        }
     }
 
     /// What wins begins the cool-down of its rule and key.
@@ -140,6 +154,9 @@ impl Decider {
         let expires = candidate.expires(detection);
         let forget_at = expires.max(detection.deadline).saturating_add(self.settings.remember_ms);
         self.keep_episode(desktop, found, forget_at);
+        if self.count_treated(desktop, found) {
+            self.won(desktop, found);
+        }
         let at = desktop.actions.iter().position(|l| l.id == candidate.id);
         let live = &mut desktop.actions[at.expect("the first stage has just seen it")];
         let (stage, published) = step(live.stage, Input::Found);

@@ -60,6 +60,8 @@ pub(crate) struct Episode {
     /// The sides of the experiment that it counts for.
     pub(crate) treated: Option<Side>,
     pub(crate) held_out: Option<Side>,
+    /// It has been held out, whatever it counts for now: remembered like an action.
+    pub(crate) is_held_out: bool,
     pub(crate) forget_at: Millis,
 }
 

@@ -168,6 +168,7 @@ impl Scene {
             resolved: false,
             treated: None,
             held_out: None,
+            is_held_out: false,
             forget_at: 0,
         };
         Scene {

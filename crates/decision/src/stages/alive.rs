@@ -18,7 +18,7 @@ pub(crate) fn answer(asked: &Asked<'_>, is_past: bool, act_from: Millis) -> Answ
     if !asked.case().holds(&asked.action.when) {
         return Answer::against(SuppressionReason::NotEligible);
     }
-    if asked.action.class == Class::Offer && asked.episode.held_out.is_some() {
+    if asked.action.class == Class::Offer && asked.episode.is_held_out {
         return Answer::against(SuppressionReason::Holdout);
     }
     asked.desktop.actions.iter().find(|l| l.id == asked.id).map_or(Answer::Pass, |live| known(asked, live))
@@ -37,7 +37,6 @@ fn known(asked: &Asked<'_>, live: &Live) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Side;
     use crate::testing::{Scene, live};
     use cxwatch_rulebook::Cond;
 
@@ -81,7 +80,7 @@ mod tests {
     #[test]
     fn what_was_held_out_stays_so_but_answers_are_owed() {
         let mut scene = Scene::new(Class::Offer);
-        scene.episode.held_out = Some(Side { time: 1, until: 1, saved: false });
+        scene.episode.is_held_out = true;
         assert_eq!(reason(&scene, false, 0), "holdout");
         scene.action.class = Class::Reply;
         assert_eq!(reason(&scene, false, 0), "pass");
