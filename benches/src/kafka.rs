@@ -177,6 +177,7 @@ impl Topics {
             reread: KafkaRereader::new(&member, ANSWER_WITHIN)?,
             source: FeedConsumer::subscribe(&member, &feeds, ANSWER_WITHIN)?,
             ends: NoEnds,
+            pauses: (),
             clock: Afterwards(SystemClock::new()),
         };
         let plan = Arc::new(self.plan(book, commit_ms));
@@ -282,6 +283,7 @@ impl Ports for World {
     type Journal = KafkaJournal;
     type Rereader = KafkaRereader;
     type Ends = NoEnds;
+    type Pauses = ();
     type Clock = Afterwards;
 }
 

@@ -289,6 +289,7 @@ impl<'a> Replay<'a> {
                 positions.clone_from(at);
                 *instant
             }
+            Verdict::Pause { instant, .. } => *instant,
             Verdict::Proof { .. } | Verdict::Refused { .. } => unreachable!("not in order"),
         };
         (instant, positions)

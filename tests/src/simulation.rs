@@ -24,11 +24,11 @@ use cxwatch_rulebook::{FeedIx, Rulebook, Span, Table};
 use cxwatch_runtime::desk::Publisher;
 use cxwatch_runtime::journal::{FeedTopic, Rules};
 use cxwatch_runtime::live::{Batch, Live};
-use cxwatch_runtime::ports::{Answer, Fault, ReadFrom, Topic};
+use cxwatch_runtime::ports::{Answer, Fault, PAUSED_ALL, PausedSet, ReadFrom, Topic};
 use cxwatch_runtime::restore::Alarm;
 use cxwatch_runtime::settings::{Bounded, Bounds, Decode, Expect, Faults, Plan, Start, Timing};
 use cxwatch_runtime::thread::{Listener, Parts, StreamThread};
-use desk::{Archive, SimDesk};
+use desk::{Archive, Filed, SimDesk};
 use ports::{Host, SimPorts, SimSink, SimSource};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,6 +115,8 @@ pub struct Sim {
     incidents: Cell<u32>,
     frozen: Cell<bool>,
     drawn: Cell<u64>,
+    /// What operators have stopped.
+    paused: RefCell<Arc<PausedSet>>,
     tally: RefCell<BTreeMap<&'static str, u64>>,
     problem: RefCell<Option<String>>,
 }
@@ -198,12 +200,33 @@ impl Sim {
             let step = if broker.is_quiet() { draw.range(500, 4_000) } else { draw.range(0, 1_000) };
             broker.pass(step, draw, self.options.mishaps);
         }
+        if self.draw.borrow_mut().chance(3) {
+            self.pause();
+        }
         let count = self.slots.borrow().len();
         for process in 0..count {
             if Some(process) != but && self.draw.borrow_mut().chance(70) {
                 self.run(process);
             }
         }
+    }
+
+    /// An operator stops the requests of a rule or of all, or lets them go on.
+    fn pause(&self) {
+        let draw = &mut *self.draw.borrow_mut();
+        let rules = &self.plans[0].book.rules;
+        let all = draw.chance(30);
+        let rule = if all { PAUSED_ALL.into() } else { draw.pick(rules).id.clone() };
+        let mut paused = PausedSet::clone(&self.paused.borrow());
+        if !paused.remove(&rule) {
+            paused.insert(rule);
+        }
+        self.paused.replace(Arc::new(paused));
+    }
+
+    /// What operators have stopped.
+    pub fn paused(&self) -> Arc<PausedSet> {
+        Arc::clone(&self.paused.borrow())
     }
 
     /// Every task has an owner.
@@ -273,6 +296,7 @@ impl Sim {
             journal: host.clone(),
             reread: host.clone(),
             ends: host.clone(),
+            pauses: host.clone(),
             clock: host,
         };
         StreamThread::new(plan, parts, SimListener { sim: Rc::clone(self) })
@@ -369,6 +393,7 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
         incidents: Cell::new(options.incidents),
         frozen: Cell::new(false),
         drawn: Cell::new(0),
+        paused: RefCell::default(),
         tally: RefCell::default(),
         problem: RefCell::default(),
     });
@@ -613,9 +638,12 @@ fn published(sim: &Sim, archive: &Archive, world: &World, partition: usize) -> R
             let expected = run.effects.len();
             return Err(format!("task {partition}: decision {} where {expected} was due", number(0)));
         }
-        let (mut effect, late) = archive[number(8) as usize].clone();
+        let Filed { mut effect, late, paused } = archive[number(8) as usize].clone();
         if late {
             sim.count("too late to act");
+        }
+        if paused {
+            sim.count("stopped by an operator");
         }
         // Under other rulebooks feeds have other numbers, and nothing to be compared with.
         if !sim.options.rulebooks {

@@ -159,6 +159,6 @@ mod tests {
         state.seen(0, TasksSeen { tasks: 1, ..TasksSeen::default() });
         let ready = ask(None, state, "GET /readyz HTTP/1.1");
         assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
-        assert!(ready.ends_with(r#"{"ready":true,"reasons":[],"unwatched":["web"]}"#), "{ready}");
+        assert!(ready.ends_with(r#"{"ready":true,"reasons":[],"unwatched":["web"],"paused":[]}"#), "{ready}");
     }
 }

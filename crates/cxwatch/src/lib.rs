@@ -3,6 +3,7 @@
 mod admin;
 pub mod cli;
 mod cluster;
+mod control;
 mod demo;
 pub mod generate;
 mod problems;

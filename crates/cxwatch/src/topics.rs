@@ -2,9 +2,10 @@
 
 use crate::cli::Outcome;
 use crate::cluster::{client, explained};
-use crate::run::setup::{Setup, setup};
+use crate::run::setup::{Feed, Setup, setup};
 use anyhow::{Result, bail};
 use clap::{Args as ClapArgs, Subcommand};
+use cxwatch_event::builtin;
 use cxwatch_kafka::admin::{Admin, TopicSpec, TopicState};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,6 +20,9 @@ const PARTITIONS: i32 = 8;
 
 /// Segments of the journal: what was deleted leaves the disk by whole segments.
 const JOURNAL_SEGMENT_BYTES: &str = "67108864";
+
+/// Records of customers are compacted away after so long at the earliest.
+const COMPACTED_AFTER_MS: i64 = 3_600_000;
 
 /// Make the topics that the service needs.
 #[derive(Debug, ClapArgs)]
@@ -118,12 +122,20 @@ fn specs(setup: &Setup, partitions: i32) -> Vec<TopicSpec> {
         replication: topics.replication,
         settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     };
-    let mut specs: Vec<TopicSpec> = setup.feeds.iter().map(|feed| spec(&feed.settings.topic, &[])).collect();
+    // A restore reads some of the past again; what was compacted away meanwhile would be missing.
+    let lag = (2 * setup.settings.snapshot_every_ms).max(COMPACTED_AFTER_MS).to_string();
+    let table = [("cleanup.policy", "compact"), ("min.compaction.lag.ms", lag.as_str())];
+    let feed = |feed: &Feed| {
+        let of_customers = feed.name == builtin::CUSTOMERS;
+        spec(&feed.settings.topic, if of_customers { &table } else { &[] })
+    };
+    let mut specs: Vec<TopicSpec> = setup.feeds.iter().map(feed).collect();
     let retention = topics.retention_ms.to_string();
     for output in [&topics.actions, &topics.suppressions, &topics.incidents, &topics.dead_letters] {
         specs.push(spec(output, &[("cleanup.policy", "delete"), ("retention.ms", &retention)]));
     }
     specs.push(spec(&topics.journal, JOURNAL));
+    specs.push(TopicSpec { partitions: 1, ..spec(&topics.control, &[("cleanup.policy", "compact")]) });
     specs
 }
 

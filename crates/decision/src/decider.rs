@@ -231,6 +231,10 @@ impl Desk for Decider {
         state.clear();
     }
 
+    fn set_paused(&mut self, rule: Option<&str>, paused: bool) {
+        Decider::set_paused(self, rule, paused);
+    }
+
     fn is_idle(&self, state: &CustomerState) -> bool {
         let Some(shelf) = state.shelf() else { return true };
         shelf.timeline.is_empty() && shelf.desktop.as_ref().is_none_or(|d| d.is_idle())

@@ -58,6 +58,9 @@ pub trait Desk {
     /// A rule is no longer in the rulebook, or has become another kind: what it proposed ends.
     fn rule_removed(&mut self, moment: &Moment<'_>, state: &mut Self::State, rule: &str);
 
+    /// An operator stops the requests of a rule or of all, or lets them go on.
+    fn set_paused(&mut self, _rule: Option<&str>, _paused: bool) {}
+
     /// Whether nothing is kept for this customer.
     fn is_idle(&self, state: &Self::State) -> bool;
 }

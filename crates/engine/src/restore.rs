@@ -44,6 +44,7 @@ impl<D: Desk> Task<D> {
                 self.see_again(&book, FeedIx(*feed));
             }
             Verdict::Force { to, .. } => self.force_to(*to),
+            Verdict::Pause { rule, paused, .. } => self.desk.set_paused(rule.as_deref(), *paused),
             Verdict::Lag { .. } | Verdict::Refused { .. } => {}
         }
     }

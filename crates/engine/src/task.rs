@@ -325,6 +325,16 @@ impl<D: Desk> Task<D> {
         self.fire_due(book);
     }
 
+    /// An operator stops the requests of a rule or of all, or lets them go on: what is detected after this instant is
+    /// decided by that.
+    pub fn pause(&mut self, rule: Option<&str>, paused: bool) {
+        if self.journaling {
+            let verdict = Verdict::Pause { instant: self.instant, rule: rule.map(Into::into), paused };
+            self.verdicts.push(verdict);
+        }
+        self.desk.set_paused(rule, paused);
+    }
+
     /// A bounded feed has been read to its end: it no longer holds the clock.
     pub fn end(&mut self, feed: FeedIx) {
         let book = Arc::clone(&self.book);

@@ -1,5 +1,6 @@
 //! What the input cannot tell again.
 
+use compact_str::CompactString;
 use cxwatch_event::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -85,5 +86,15 @@ pub enum Verdict {
         offset: i64,
         /// Which event of it.
         sub: u32,
+    },
+    /// An operator stopped requests, or let them go on. Its place among the others tells which of the events applied at
+    /// once came before.
+    Pause {
+        /// The instant processed.
+        instant: Millis,
+        /// Whose requests: a rule's, or all.
+        rule: Option<CompactString>,
+        /// Stopped, or let go on.
+        paused: bool,
     },
 }

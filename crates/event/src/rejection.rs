@@ -28,11 +28,13 @@ pub enum Reason {
     TooLate,
     /// Larger than the limit on records.
     TooLarge,
+    /// An outcome that names another partition than the one it came in on: the task that knows its action does not see it.
+    WrongPartition,
 }
 
 impl Reason {
     /// Every reason, for closed label sets.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::Malformed,
         Reason::MissingField,
         Reason::WrongType,
@@ -43,6 +45,7 @@ impl Reason {
         Reason::TimeInFuture,
         Reason::TooLate,
         Reason::TooLarge,
+        Reason::WrongPartition,
     ];
 
     /// The reason's name in messages and metrics.
@@ -58,6 +61,7 @@ impl Reason {
             Reason::TimeInFuture => "time_in_future",
             Reason::TooLate => "too_late",
             Reason::TooLarge => "too_large",
+            Reason::WrongPartition => "wrong_partition",
         }
     }
 }

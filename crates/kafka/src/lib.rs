@@ -10,7 +10,8 @@
 //! | `Rereader`, `FeedReader` | [`ports::KafkaRereader`], [`ports::KafkaFeedReader`] |
 //! | `Ends` | [`end_offsets::EndsView`] of an [`end_offsets::EndOffsetsWatch`] |
 //!
-//! and has what only the program's edge needs: [`admin`] (topics, groups, resets), [`partitioner`] (which hash wrote a
+//! and has what only the program's edge needs: [`admin`] (topics, groups, resets), [`follower`] (a small topic that is
+//! followed from its beginning), [`partitioner`] (which hash wrote a
 //! feed) and [`mock`] (a cluster inside the process). No type of the client library is in a public signature. Every
 //! failure is a `Fault` whose `Answer` says what to do next. All calls block; none may run on an async worker.
 //!
@@ -62,6 +63,7 @@ mod block_on;
 pub mod consumer;
 pub mod end_offsets;
 mod fault;
+pub mod follower;
 pub mod groups;
 pub mod journal_reader;
 pub mod mock;

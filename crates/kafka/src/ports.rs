@@ -24,6 +24,7 @@ impl Ports for KafkaPorts {
     type Journal = KafkaJournal;
     type Rereader = KafkaRereader;
     type Ends = EndsView;
+    type Pauses = ();
     type Clock = SystemClock;
 }
 

@@ -81,13 +81,13 @@ impl<'a, R: FeedReader> Ahead<'a, R> {
 
     fn fetch(&mut self, feed: usize, bound: i64) -> Result<bool, Fault> {
         let queue = &mut self.queues[feed];
-        let (decoder, name) = (&self.decoders[feed], &self.book.feeds[feed]);
+        let (decoder, book) = (&self.decoders[feed], self.book);
         let mut fault = None;
         let mut ended_at = None;
         let count = self.reader.read(feed, BATCH, PATIENCE, &mut |item| match item {
             Item::Record(raw) => {
                 let (mut record, mut refusals) = (Record::default(), Vec::new());
-                decode(decoder, name, &raw, &mut record, &mut refusals);
+                decode(decoder, book, feed, &raw, &mut record, &mut refusals);
                 queue.position = queue.position.max(raw.offset + 1);
                 let recorded_at = raw.timestamp.unwrap_or(FOREVER);
                 queue.items.push_back(Read { offset: raw.offset, recorded_at, record, refusals });
@@ -104,7 +104,7 @@ impl<'a, R: FeedReader> Ahead<'a, R> {
         if ended_at.is_some_and(|at| at < bound) {
             queue.ends_too_early += 1;
             if queue.ends_too_early > ENDS_MAX {
-                return Err(gone(name, bound));
+                return Err(gone(&book.feeds[feed], bound));
             }
         }
         Ok(count > 0)

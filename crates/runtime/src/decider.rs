@@ -1,7 +1,7 @@
 //! Actions and suppressions as records.
 
 use crate::desk::{Label, Output, Place, Publisher, Wall};
-use crate::ports::Topic;
+use crate::ports::{PAUSED_ALL, PausedSet, Topic};
 use cxwatch_decision::{ActionChange, Decider, Decision, Message, Messages, Published, WallClock};
 use cxwatch_event::messages::CauseReason;
 use serde::Serialize;
@@ -94,6 +94,12 @@ impl Publisher for Decider {
 
     fn take_expired(&mut self) -> Vec<u64> {
         Decider::take_expired(self)
+    }
+
+    fn paused(&self) -> PausedSet {
+        let paused = Decider::paused(self);
+        let all = paused.all.then(|| PAUSED_ALL.into());
+        paused.rules.iter().cloned().chain(all).collect()
     }
 
     fn head(&self) -> Vec<u8> {

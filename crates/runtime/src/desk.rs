@@ -1,6 +1,6 @@
 //! What the shell asks of a desk: its decisions as records, and what it keeps for the whole task.
 
-use crate::ports::Topic;
+use crate::ports::{PausedSet, Topic};
 use compact_str::CompactString;
 use cxwatch_engine::Desk;
 use cxwatch_event::Millis;
@@ -75,6 +75,9 @@ pub trait Publisher: Desk {
 
     /// Takes the numbers of the decisions found too late since the last call.
     fn take_expired(&mut self) -> Vec<u64>;
+
+    /// Whose requests an operator has stopped.
+    fn paused(&self) -> PausedSet;
 
     /// What it keeps for the whole task.
     fn head(&self) -> Vec<u8>;

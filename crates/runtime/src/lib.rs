@@ -18,6 +18,7 @@ pub mod ports;
 mod replay;
 pub mod restore;
 pub mod settings;
+mod strays;
 mod tail;
 pub mod thread;
 

@@ -5,12 +5,14 @@ mod snapshots;
 use crate::dead_letter::{DeadLetter, dead_letter};
 use crate::desk::{Output, Place, Publisher, Wall};
 use crate::journal::{self, CommitRecord, ENGINE_VERSION, First};
-use crate::ports::{Answer, Fault, RecordRef, Topic};
+use crate::ports::{Answer, Fault, PAUSED_ALL, PausedSet, RecordRef, Topic};
 use crate::settings::{Decode, Plan};
+use crate::strays::refuse_strays;
+use compact_str::CompactString;
 use cxwatch_engine::{Blindness, FOREVER, Judge, Refused, Task};
 use cxwatch_event::mapping::Refusal;
-use cxwatch_event::{Millis, RawRecord, Reason, Record};
-use cxwatch_rulebook::FeedIx;
+use cxwatch_event::{Millis, RawRecord, Reason, Record, builtin};
+use cxwatch_rulebook::{FeedIx, Rulebook};
 use smallvec::SmallVec;
 use snapshots::Snapshots;
 use std::sync::Arc;
@@ -102,6 +104,8 @@ pub struct Live<D: Publisher> {
     sealed_positions: Vec<i64>,
     sealed: Option<Batch>,
     snapshots: Snapshots,
+    /// What its desk has last been told of pauses.
+    paused_as: Option<Arc<PausedSet>>,
     /// When it was last looked for feeds that are quiet, by the clock that never goes back.
     looked_at: u64,
     tally: Tally,
@@ -148,6 +152,7 @@ impl<D: Publisher> Live<D> {
             sealed_positions: positions,
             sealed: None,
             snapshots: Snapshots::default(),
+            paused_as: None,
             looked_at: elapsed,
             tally: Tally::default(),
             task: origin.task,
@@ -200,7 +205,7 @@ impl<D: Publisher> Live<D> {
         self.tally.bytes += bytes as u64;
         self.snapshots.bytes_in += bytes as u64;
         let mut refusals = std::mem::take(&mut self.refusals);
-        decode(&self.decoders[feed], &self.plan.book.feeds[feed], raw, &mut self.record, &mut refusals);
+        decode(&self.decoders[feed], &self.plan.book, feed, raw, &mut self.record, &mut refusals);
         let recorded_at = raw.timestamp.unwrap_or(FOREVER);
         self.set_wall(now);
         let refused: SmallVec<[Refused; 1]> =
@@ -384,6 +389,22 @@ impl<D: Publisher> Live<D> {
         }
     }
 
+    /// Stops requests, and lets them go on, so that those of these rules are stopped and no others; what has changed.
+    pub(crate) fn pause_as(&mut self, wanted: &Arc<PausedSet>) -> Vec<(CompactString, bool)> {
+        if self.paused_as.as_ref().is_some_and(|last| Arc::ptr_eq(last, wanted)) {
+            return Vec::new();
+        }
+        self.paused_as = Some(Arc::clone(wanted));
+        let now = self.task.desk().paused();
+        let ended = now.difference(wanted).map(|rule| (rule.clone(), false));
+        let begun = wanted.difference(&now).map(|rule| (rule.clone(), true));
+        let changes: Vec<_> = ended.chain(begun).collect();
+        for (rule, paused) in &changes {
+            self.task.pause(Some(rule.as_str()).filter(|rule| *rule != PAUSED_ALL), *paused);
+        }
+        changes
+    }
+
     /// Moves forward; true if there is more to do.
     pub fn advance(&mut self, now: Millis) -> bool {
         self.set_wall(now);
@@ -558,13 +579,18 @@ pub(crate) fn digest<D: Publisher>(task: &Task<D>) -> u64 {
 /// A record without a key is no customer's: it is compared with the empty key.
 pub(crate) fn decode(
     decode: &Decode,
-    feed: &str,
+    book: &Rulebook,
+    feed: usize,
     raw: &RecordRef<'_>,
     out: &mut Record,
     refused: &mut Vec<Refusal>,
 ) {
     let key = Some(raw.key.unwrap_or_default());
+    let feed = book.feeds[feed].as_str();
     decode(&RawRecord { feed, key, value: raw.value, headers: raw.headers }, raw.offset, out, refused);
+    if feed == builtin::OUTCOMES {
+        refuse_strays(book, raw.partition, out, refused);
+    }
 }
 
 fn journal_record(value: Vec<u8>) -> Output {

@@ -4,7 +4,9 @@
 //! A feed is named by its number: its place among the rulebook's feeds ([`cxwatch_rulebook::FeedIx`]), which is the
 //! order of their names. A task is named by its partition number.
 
+use compact_str::CompactString;
 use cxwatch_event::Millis;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -295,6 +297,25 @@ pub trait Ends {
     fn latest(&mut self) -> Option<Arc<EndOffsets>>;
 }
 
+/// Whose requests an operator has stopped: rules by id, and [`PAUSED_ALL`] for all.
+pub type PausedSet = BTreeSet<CompactString>;
+
+/// Stands for all rules in a [`PausedSet`]; no rule has such an id.
+pub const PAUSED_ALL: &str = "*";
+
+/// What operators have stopped, as far as this process has heard.
+pub trait Pauses {
+    /// The latest; `None` while nothing is known. The same value as before means that nothing has changed.
+    fn latest(&mut self) -> Option<Arc<PausedSet>>;
+}
+
+/// Nobody ever stops anything.
+impl Pauses for () {
+    fn latest(&mut self) -> Option<Arc<PausedSet>> {
+        None
+    }
+}
+
 /// The clocks. The only place where the wall clock comes in.
 pub trait Clock {
     /// Milliseconds since the epoch.
@@ -322,6 +343,8 @@ pub trait Ports {
     type Rereader: Rereader;
     /// Where the feeds end.
     type Ends: Ends;
+    /// What operators have stopped.
+    type Pauses: Pauses;
     /// The clocks.
     type Clock: Clock;
 }

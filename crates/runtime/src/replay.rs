@@ -57,7 +57,7 @@ impl<'c> Stretch<'c> {
                         bounds.push_back((step, *position));
                     }
                 }
-                Verdict::Refused { .. } => {}
+                Verdict::Pause { .. } | Verdict::Refused { .. } => {}
             }
         }
         let mut next = end.instant;
@@ -76,7 +76,8 @@ fn instant_of(verdict: &Verdict) -> Option<Millis> {
         | Verdict::Lag { instant, .. }
         | Verdict::Blind { instant, .. }
         | Verdict::See { instant, .. }
-        | Verdict::Force { instant, .. } => Some(*instant),
+        | Verdict::Force { instant, .. }
+        | Verdict::Pause { instant, .. } => Some(*instant),
         Verdict::Proof { .. } | Verdict::Refused { .. } => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::replay::{Replayed, Stretch, replay};
 use crate::settings::{Decode, Plan, Start};
 use crate::tail::Tail;
 use cxwatch_engine::{BufferedRef, NEVER, Task};
-use cxwatch_event::Millis;
+use cxwatch_event::{Millis, builtin};
 use cxwatch_rulebook::{FeedIx, Rulebook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -186,8 +186,8 @@ fn kept_feeds<D: Publisher>(
 }
 
 /// Where feeds join: at the first record that the producer or the broker gave a time at or after the instant less the
-/// feed's `max_delay`; what happened later cannot have come in earlier. One that comes back goes on no earlier than
-/// where the group left it.
+/// feed's `max_delay`; what happened later cannot have come in earlier. What is known of customers joins from its
+/// beginning. One that comes back goes on no earlier than where the group left it.
 fn joins<D: Publisher, R: Rereader>(
     plan: &Plan<D>,
     rules: &Rules,
@@ -200,8 +200,7 @@ fn joins<D: Publisher, R: Rereader>(
     for &(feed, left_at) in joining {
         let at = usize::from(feed);
         let from = match plan.start {
-            // What is known of customers does not begin with the rulebook that asks for it.
-            _ if is_profiles(&rules.feeds[at].feed) => ReadFrom::Earliest,
+            _ if is_table(&rules.feeds[at].feed) => ReadFrom::Earliest,
             // Nothing has been processed: as if it had been there from the start.
             Some(start) if instant <= NEVER => start.read_from,
             _ => ReadFrom::Time((instant - rules.settings.feeds[at].max_delay_ms).max(0)),
@@ -212,9 +211,9 @@ fn joins<D: Publisher, R: Rereader>(
     Ok(joined)
 }
 
-/// Whether a feed is the one of customers' profiles: it is read from its beginning, wherever history begins.
-fn is_profiles(feed: &str) -> bool {
-    feed == cxwatch_event::builtin::CUSTOMERS
+/// A feed of what is known, however old: it is read from its beginning.
+fn is_table(feed: &str) -> bool {
+    feed == builtin::CUSTOMERS
 }
 
 /// A task without a past.
@@ -231,9 +230,8 @@ fn begin<D: Publisher, R: Rereader>(
         );
         return Err(Fault::new(Answer::Exit, "restore", "NoStart", message));
     };
-    let topics = plan.rules.feeds.iter();
-    let positions = topics.map(|feed| {
-        let from = if is_profiles(&feed.feed) { ReadFrom::Earliest } else { read_from };
+    let positions = plan.rules.feeds.iter().map(|feed| {
+        let from = if is_table(&feed.feed) { ReadFrom::Earliest } else { read_from };
         reread.offset(&feed.topic, partition, from)
     });
     let positions = positions.collect::<Result<Vec<i64>, Fault>>()?;

@@ -11,8 +11,8 @@ use crate::desk::Publisher;
 use crate::live::{Batch, Live};
 use crate::partial::{Partial, partial};
 use crate::ports::{
-    Answer, Clock, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, Item, JournalStore, Ports,
-    Rebalance, Sink, Source,
+    Answer, Clock, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, Item, JournalStore, Pauses,
+    Ports, Rebalance, Sink, Source,
 };
 use crate::restore::{Alarm, Life, Restored, restore, seq_of};
 use crate::settings::Plan;
@@ -45,6 +45,11 @@ pub trait Listener {
     /// A task is no longer ours; `clean`: everything it did is committed.
     fn closed(&mut self, partition: i32, clean: bool);
 
+    /// A task has stopped the requests of a rule (or of all: [`PAUSED_ALL`](crate::ports::PAUSED_ALL)), or lets them go on.
+    fn paused(&mut self, partition: i32, rule: &str, paused: bool) {
+        let _ = (partition, rule, paused);
+    }
+
     /// What is ours has changed: the tasks of which some feeds are not.
     fn assigned(&mut self, partial: &Partial) {
         let _ = partial;
@@ -76,6 +81,7 @@ struct Core<P: Ports, D: Publisher, L: Listener> {
     sink: P::Sink,
     journal: P::Journal,
     ends: P::Ends,
+    pauses: P::Pauses,
     clock: P::Clock,
     listener: L,
     assigned: BTreeSet<FeedPartition>,
@@ -141,6 +147,8 @@ pub struct Parts<P: Ports> {
     pub reread: P::Rereader,
     /// Where the feeds end.
     pub ends: P::Ends,
+    /// What operators have stopped.
+    pub pauses: P::Pauses,
     /// The clocks.
     pub clock: P::Clock,
 }
@@ -148,7 +156,7 @@ pub struct Parts<P: Ports> {
 impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
     /// A thread that owns nothing yet.
     pub fn new(plan: Arc<Plan<D>>, parts: Parts<P>, listener: L) -> Self {
-        let Parts { source, sink, journal, reread, ends, clock } = parts;
+        let Parts { source, sink, journal, reread, ends, pauses, clock } = parts;
         let standing = Standing { sum: -1, since: clock.now() };
         let core = Core {
             topics: vec![standing; plan.book.feeds.len()],
@@ -159,6 +167,7 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
             sink,
             journal,
             ends,
+            pauses,
             clock,
             listener,
             assigned: BTreeSet::new(),
@@ -191,6 +200,7 @@ impl<P: Ports, D: Publisher, L: Listener> StreamThread<P, D, L> {
         self.core.take_fault()?;
         self.restore_one()?;
         self.core.look_at_ends();
+        self.core.look_at_pauses();
         let mut worked = self.serve()?;
         worked |= self.core.advance();
         if self.core.is_commit_due() {
@@ -480,6 +490,16 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
         for task in self.tasks.values_mut() {
             task.prove(now);
             task.look_for_stalled(elapsed);
+        }
+    }
+
+    /// What operators have stopped holds for every task from the instant on to which it has come.
+    fn look_at_pauses(&mut self) {
+        let Some(wanted) = self.pauses.latest() else { return };
+        for task in self.tasks.values_mut() {
+            for (rule, paused) in task.pause_as(&wanted) {
+                self.listener.paused(task.partition(), &rule, paused);
+            }
         }
     }
 

@@ -19,13 +19,15 @@ pub enum VerdictKind {
     Force,
     /// [`Verdict::Refused`]
     Refused,
+    /// [`Verdict::Pause`]
+    Pause,
     /// A decision found too late.
     Expired,
 }
 
 impl VerdictKind {
     /// All of them.
-    pub const ALL: [VerdictKind; 8] = [
+    pub const ALL: [VerdictKind; 9] = [
         VerdictKind::Proof,
         VerdictKind::LagProof,
         VerdictKind::Lag,
@@ -33,6 +35,7 @@ impl VerdictKind {
         VerdictKind::See,
         VerdictKind::Force,
         VerdictKind::Refused,
+        VerdictKind::Pause,
         VerdictKind::Expired,
     ];
 
@@ -45,6 +48,7 @@ impl VerdictKind {
             Verdict::See { .. } => VerdictKind::See,
             Verdict::Force { .. } => VerdictKind::Force,
             Verdict::Refused { .. } => VerdictKind::Refused,
+            Verdict::Pause { .. } => VerdictKind::Pause,
         }
     }
 }

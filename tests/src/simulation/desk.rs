@@ -4,12 +4,23 @@ use crate::drive::told;
 use cxwatch_engine::{Desk, Effect, Moment};
 use cxwatch_event::Millis;
 use cxwatch_runtime::desk::{Output, Place, Publisher, Wall};
-use cxwatch_runtime::ports::Topic;
+use cxwatch_runtime::ports::{PAUSED_ALL, PausedSet, Topic};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// All effects of all tasks, also of those that were lost: a published record names its place here.
-pub type Archive = Arc<Mutex<Vec<(Effect, bool)>>>;
+pub type Archive = Arc<Mutex<Vec<Filed>>>;
+
+/// An effect, and what was found of it.
+#[derive(Debug, Clone)]
+pub struct Filed {
+    /// It.
+    pub effect: Effect,
+    /// It came too late by the wall clock.
+    pub late: bool,
+    /// An operator had stopped its rule.
+    pub paused: bool,
+}
 
 /// See the module.
 pub struct SimDesk {
@@ -22,6 +33,7 @@ pub struct SimDesk {
     /// Number and place in the archive.
     outbox: Vec<(u64, usize)>,
     expired: Vec<u64>,
+    paused: PausedSet,
 }
 
 impl SimDesk {
@@ -35,6 +47,7 @@ impl SimDesk {
             digest: 0,
             outbox: Vec::new(),
             expired: Vec::new(),
+            paused: PausedSet::new(),
         }
     }
 }
@@ -42,7 +55,7 @@ impl SimDesk {
 impl Desk for SimDesk {
     type State = ();
 
-    fn take(&mut self, _: &Moment<'_>, _: &mut (), effect: &Effect) {
+    fn take(&mut self, moment: &Moment<'_>, _: &mut (), effect: &Effect) {
         let late = match (effect, &self.wall) {
             (Effect::Detected(d), Wall::At(now)) if *now > d.time + self.ttl_ms => {
                 self.expired.push(self.decisions);
@@ -51,15 +64,17 @@ impl Desk for SimDesk {
             (Effect::Detected(_), Wall::Recorded(expired)) => expired.contains(&self.decisions),
             _ => false,
         };
+        let stopped = |rule: &str| self.paused.contains(PAUSED_ALL) || self.paused.contains(rule);
+        let paused = matches!(effect, Effect::Detected(d) if stopped(&moment.book.rule(d.rule).id));
         let mut hasher = DefaultHasher::new();
-        (self.digest, late).hash(&mut hasher);
+        (self.digest, late, paused).hash(&mut hasher);
         match effect {
             Effect::Detected(d) => format!("{:?}", told(d)).hash(&mut hasher),
             Effect::Retracted(e) | Effect::Resolved(e) => format!("{e:?}").hash(&mut hasher),
         }
         self.digest = hasher.finish();
         let mut archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
-        archive.push((effect.clone(), late));
+        archive.push(Filed { effect: effect.clone(), late, paused });
         self.outbox.push((self.decisions, archive.len() - 1));
         self.decisions += 1;
     }
@@ -71,6 +86,15 @@ impl Desk for SimDesk {
     fn wake(&mut self, _: &Moment<'_>, _: &mut ()) {}
 
     fn rule_removed(&mut self, _: &Moment<'_>, _: &mut (), _: &str) {}
+
+    fn set_paused(&mut self, rule: Option<&str>, paused: bool) {
+        let rule = rule.unwrap_or(PAUSED_ALL);
+        if paused {
+            self.paused.insert(rule.into());
+        } else {
+            self.paused.remove(rule);
+        }
+    }
 
     fn is_idle(&self, _: &()) -> bool {
         true
@@ -103,14 +127,22 @@ impl Publisher for SimDesk {
         std::mem::take(&mut self.expired)
     }
 
+    fn paused(&self) -> PausedSet {
+        self.paused.clone()
+    }
+
     fn head(&self) -> Vec<u8> {
-        [self.decisions.to_le_bytes(), self.digest.to_le_bytes()].concat()
+        let paused: Vec<&str> = self.paused.iter().map(|rule| rule.as_str()).collect();
+        let numbers = [self.decisions.to_le_bytes(), self.digest.to_le_bytes()].concat();
+        [numbers, paused.join(" ").into_bytes()].concat()
     }
 
     fn restore(&mut self, head: &[u8]) -> Result<(), String> {
-        let (decisions, digest) = head.split_at(8);
         let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).map_err(|e| format!("{e}"));
-        (self.decisions, self.digest) = (number(decisions)?, number(digest)?);
+        let (numbers, paused) = head.split_at(16);
+        (self.decisions, self.digest) = (number(&numbers[..8])?, number(&numbers[8..])?);
+        let paused = std::str::from_utf8(paused).map_err(|e| format!("{e}"))?;
+        self.paused = paused.split_whitespace().map(Into::into).collect();
         Ok(())
     }
 

@@ -6,8 +6,8 @@ use super::log::Fate;
 use cxwatch_event::Millis;
 use cxwatch_runtime::ports::{
     Answer, Clock, CommitDone, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, FeedReader, Item,
-    JournalBounds, JournalStore, OffsetCommit, OnRebalance, Outgoing, Ports, ReadFrom, Rebalance, RecordRef,
-    Rereader, Sink, Source,
+    JournalBounds, JournalStore, OffsetCommit, OnRebalance, Outgoing, PausedSet, Pauses, Ports, ReadFrom,
+    Rebalance, RecordRef, Rereader, Sink, Source,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -69,6 +69,7 @@ impl Ports for SimPorts {
     type Journal = Host;
     type Rereader = Host;
     type Ends = Host;
+    type Pauses = Host;
     type Clock = Host;
 }
 
@@ -450,6 +451,12 @@ impl FeedReader for SimReader {
         let (feed, place) = &mut self.places[feed];
         let at = FeedPartition { feed: *feed, partition: self.partition };
         deliver(&self.host.sim, at, place, max, each)
+    }
+}
+
+impl Pauses for Host {
+    fn latest(&mut self) -> Option<Arc<PausedSet>> {
+        Some(self.sim.paused())
     }
 }
 

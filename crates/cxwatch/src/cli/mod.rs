@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 mod completions;
 pub(crate) mod file;
 mod generate;
+mod pause;
 mod replay;
 mod rules;
 pub(crate) mod time;
@@ -31,6 +32,8 @@ enum Command {
     Demo(crate::demo::Args),
     Run(crate::run::Args),
     Topics(crate::topics::Args),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
     Reset(crate::reset::Args),
     Completions(completions::Args),
 }
@@ -70,6 +73,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => crate::demo::run(&args),
         Command::Run(args) => crate::run::run(&args),
         Command::Topics(args) => crate::topics::run(&args),
+        Command::Pause(args) => pause::pause(&args),
+        Command::Resume(args) => pause::resume(&args),
         Command::Reset(args) => crate::reset::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

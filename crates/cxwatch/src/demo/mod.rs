@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let health = Arc::new(Health::new(setup.settings.threads, &[], Vec::new()));
     let pace = Pace { ends_every: Duration::from_millis(20), commit_behind: Duration::ZERO, bounded: None };
     let service =
-        Service::start(&setup, PARTITIONS, clock.clone(), &pace, Arc::clone(&health), Metrics::new()?)?;
+        Service::start(&setup, PARTITIONS, clock.clone(), &pace, None, Arc::clone(&health), Metrics::new()?)?;
     health.started();
     let played = show(&setup, &service, &clock, &health, opens, &mut out);
     service.ask_to_stop();

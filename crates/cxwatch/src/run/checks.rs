@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long one question may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long the first records of a feed are waited for.
 const SAMPLE_WITHIN: Duration = Duration::from_secs(3);
 /// How many of them are looked at, per partition.
@@ -86,6 +86,14 @@ fn check_topics(setup: &Setup, admin: &Admin) -> Result<i32> {
             )),
             None => problems.push(format!("the topic {topic} does not exist; make it with `cxwatch topics create`")),
         }
+    }
+    let control = &topics.control;
+    match admin.partitions(control).map_err(|fault| explain(setup, &fault))? {
+        Some(1) => {}
+        Some(count) => problems.push(format!(
+            "the topic {control} has {count} partitions; it needs one, so that what operators order is read in their order"
+        )),
+        None => problems.push(format!("the topic {control} does not exist; make it with `cxwatch topics create`")),
     }
     refuse(problems)?;
     Ok(partitions)

@@ -28,6 +28,8 @@ pub(crate) struct Readiness {
     pub(crate) reasons: Vec<Reason>,
     /// Feeds whose silence nobody would notice: neither `expect` is set, nor is there a heartbeat.
     pub(crate) unwatched: Vec<String>,
+    /// Rules whose requests an operator has stopped, `*` for all. No reason not to be ready: it is what somebody wants.
+    pub(crate) paused: Vec<String>,
 }
 
 /// What to look at where the group gives a task without all its feeds.
@@ -68,6 +70,7 @@ struct State {
     brokers: Option<String>,
     key_hashes: Option<String>,
     failure: Option<String>,
+    paused: Vec<String>,
 }
 
 /// See the module.
@@ -133,6 +136,11 @@ impl Health {
     /// Which feeds were written with different key hashes.
     pub(crate) fn key_hashes(&self, differ: Option<String>) {
         self.state().key_hashes = differ;
+    }
+
+    /// Rules whose requests are stopped.
+    pub(crate) fn paused(&self, rules: Vec<String>) {
+        self.state().paused = rules;
     }
 
     /// Feeds by name.
@@ -204,7 +212,8 @@ impl Health {
         for trouble in state.troubles.values() {
             say("retrying", trouble.clone());
         }
-        Readiness { ready: reasons.is_empty(), reasons, unwatched: self.unwatched.clone() }
+        let (unwatched, paused) = (self.unwatched.clone(), state.paused.clone());
+        Readiness { ready: reasons.is_empty(), reasons, unwatched, paused }
     }
 }
 
@@ -264,6 +273,9 @@ mod tests {
         assert!(health.readiness().reasons[0].detail.starts_with("task 3 lacks social and web; "));
         health.seen(1, TasksSeen { tasks: 2, ..TasksSeen::default() });
         assert!(health.readiness().ready);
+        health.paused(vec!["*".to_owned()]);
+        assert!(health.readiness().ready, "it is what somebody wants");
+        assert_eq!(health.readiness().paused, ["*"]);
         health.trouble(0, Some("commit transaction: timed out".to_owned()));
         health.brokers(Some("down".to_owned()));
         assert_eq!(reasons(&health), ["brokers_silent", "retrying"]);

@@ -20,6 +20,8 @@ pub(crate) struct Metrics {
     pub(crate) rulebook: IntGaugeVec,
     /// Different rulebooks among the members of the group: above 1 a rollout is under way, or was forgotten.
     pub(crate) rulebooks_in_group: IntGauge,
+    /// By `rule`, and `*` for all: 1 where an operator has stopped its requests.
+    pub(crate) paused: IntGaugeVec,
 }
 
 impl Metrics {
@@ -44,8 +46,13 @@ impl Metrics {
                 "cxwatch_rulebooks_in_group",
                 "Different rulebooks among the members of the group",
             )?,
+            paused: IntGaugeVec::new(
+                Opts::new("cxwatch_rule_paused", "1 where an operator has stopped the requests of a rule or of all"),
+                &["rule"],
+            )?,
             registry,
         };
+        metrics.registry.register(Box::new(metrics.paused.clone()))?;
         metrics.registry.register(Box::new(metrics.thread_restarts.clone()))?;
         metrics.registry.register(Box::new(metrics.key_hashes_differ.clone()))?;
         metrics.registry.register(Box::new(metrics.rulebook.clone()))?;

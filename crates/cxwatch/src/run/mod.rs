@@ -12,6 +12,8 @@ pub(crate) mod threads;
 
 use crate::admin::{Admin, listen};
 use crate::cli::{Outcome, usage};
+use crate::cluster::explain;
+use crate::control::Control;
 use crate::settings::keys;
 use anyhow::{Result, anyhow};
 use clap::Args as ClapArgs;
@@ -144,7 +146,11 @@ async fn work(
             None => None,
         };
         let pace = Pace { bounded, ..Pace::default() };
-        let service = Service::start(&setup, partitions, SystemClock::new(), &pace, health, metrics)?;
+        // What is stopped must be known before anything is decided.
+        let control = Control::follow(&setup, checks::ANSWER_WITHIN, Arc::clone(&health), &metrics)
+            .map_err(|fault| explain(&setup, &fault))?;
+        let clock = SystemClock::new();
+        let service = Service::start(&setup, partitions, clock, &pace, Some(control), health, metrics)?;
         started.started();
         tracing::info!(
             application = setup.settings.application_id,

@@ -6,6 +6,7 @@ use super::listener::Reporter;
 use super::metrics::Metrics;
 use super::rulebooks::{RulebookWatch, client_id, short_hash};
 use super::setup::Setup;
+use crate::control::{Board, Control};
 use crate::settings::{Moment, Settings};
 use anyhow::Result;
 use cxwatch_decision::{Decider, DeciderSettings, WallClock};
@@ -42,6 +43,7 @@ impl<C: Clock> Ports for World<C> {
     type Journal = KafkaJournal;
     type Rereader = KafkaRereader;
     type Ends = EndsView;
+    type Pauses = Board;
     type Clock = C;
 }
 
@@ -71,6 +73,7 @@ struct Shared<C> {
     rules: String,
     feed_topics: Vec<String>,
     ends: EndsView,
+    pauses: Board,
     clock: C,
     health: Arc<Health>,
     metrics: Metrics,
@@ -82,17 +85,19 @@ pub(crate) struct Service {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Result<(), Fault>>>,
     watch: EndOffsetsWatch,
+    _control: Option<Control>,
     _rulebooks: RulebookWatch,
     health: Arc<Health>,
 }
 
 impl Service {
-    /// Begins the threads. `partitions` is the number that all feeds have.
+    /// Begins the threads. `partitions` is the number that all feeds have; without `control` nothing is ever paused.
     pub(crate) fn start<C: Clock + Clone + Send + Sync + 'static>(
         setup: &Setup,
         partitions: i32,
         clock: C,
         pace: &Pace,
+        control: Option<Control>,
         health: Arc<Health>,
         metrics: Metrics,
     ) -> Result<Service> {
@@ -110,6 +115,7 @@ impl Service {
             rules,
             feed_topics: setup.feed_topics(),
             ends: watch.view(),
+            pauses: control.as_ref().map(|control| control.board.clone()).unwrap_or_default(),
             clock,
             health: Arc::clone(&health),
             metrics,
@@ -123,7 +129,7 @@ impl Service {
                     .spawn(move || lives(&shared, number))
             })
             .collect::<std::io::Result<Vec<_>>>()?;
-        Ok(Service { stop, threads, watch, _rulebooks: rulebooks, health })
+        Ok(Service { stop, threads, watch, _control: control, _rulebooks: rulebooks, health })
     }
 
     /// Whether all threads have ended by themselves.
@@ -213,8 +219,8 @@ fn life<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault
         member.insert("client.id".to_owned(), client_id(&name, &shared.rules));
     }
     let source = FeedConsumer::subscribe(&member, feed_topics, ANSWER_WITHIN)?;
-    let parts =
-        Parts { source, sink, journal, reread, ends: shared.ends.clone(), clock: shared.clock.clone() };
+    let (ends, pauses, clock) = (shared.ends.clone(), shared.pauses.clone(), shared.clock.clone());
+    let parts = Parts { source, sink, journal, reread, ends, pauses, clock };
     let (health, metrics) = (Arc::clone(&shared.health), Arc::clone(&shared.metrics.threads));
     let reporter = Reporter::new(number, feed_topics.len(), health, metrics);
     let mut thread: StreamThread<World<C>, Decider, Reporter> =

@@ -136,6 +136,7 @@ fn assemble(at: &Effective, host: &str, feeds: &[String]) -> Option<Settings> {
             incidents: at.text(&["topics", "incidents"])?,
             dead_letters: at.text(&["topics", "dead_letters"])?,
             journal: at.text(&["topics", "journal"])?,
+            control: at.text(&["topics", "control"])?,
             partitions: at.read(&["topics", "partitions"], number),
             replication: at.read(&["topics", "replication"], number)?,
             retention_ms: at.read(&["topics", "retention"], duration)?,
@@ -230,6 +231,7 @@ fn check_topics(at: &Effective, settings: &Settings, complaints: &mut Vec<Compla
         (topics.incidents.as_str(), vec!["topics", "incidents"]),
         (topics.dead_letters.as_str(), vec!["topics", "dead_letters"]),
         (topics.journal.as_str(), vec!["topics", "journal"]),
+        (topics.control.as_str(), vec!["topics", "control"]),
     ]);
     for (index, (topic, path)) in uses.iter().enumerate() {
         let name = path.join(".");

@@ -137,6 +137,12 @@ pub(crate) const KEYS: &[Key] = &[
     key("topics.dead_letters", Kind::Text, Some("cx.dead-letters.v1"), "where rejected records go"),
     key("topics.journal", Kind::Text, Some("cx.journal.v1"), "the journal"),
     key(
+        "topics.control",
+        Kind::Text,
+        Some("cx.control.v1"),
+        "what `cxwatch pause` has stopped; one partition, compacted",
+    ),
+    key(
         "topics.partitions",
         Kind::Whole(1, 10_000),
         None,

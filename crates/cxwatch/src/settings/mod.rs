@@ -187,6 +187,8 @@ pub(crate) struct TopicSettings {
     pub(crate) dead_letters: String,
     /// The journal.
     pub(crate) journal: String,
+    /// What operators have stopped.
+    pub(crate) control: String,
     /// Partitions of new topics.
     pub(crate) partitions: Option<i32>,
     /// Copies of new topics; -1 leaves it to the broker.
