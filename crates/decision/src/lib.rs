@@ -13,6 +13,7 @@ mod decider;
 mod decision;
 mod ends;
 mod explain;
+pub mod explanation;
 mod id;
 pub mod life;
 mod outcomes;

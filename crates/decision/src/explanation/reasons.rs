@@ -1,0 +1,173 @@
+//! The reasons and causes of decisions, in words: what stood against an action, and what would have had to be different.
+
+use super::words::{Words, at, long};
+use crate::Suppressed;
+use cxwatch_event::messages::{CauseReason, SuppressionReason};
+use cxwatch_rulebook::{Action, RuleIx};
+
+/// Why a candidate led to nothing, and what would have had to be different.
+pub(super) fn suppressed(words: &Words<'_>, s: &Suppressed) -> (String, String) {
+    let book = words.question.book;
+    let action = book.actions.iter().find(|a| a.id == s.action);
+    let rule = book.rule_named(&s.rule);
+    let (mut why, mut otherwise) = said(words, s.reason, rule, action);
+    if let Some(by) = s.by_action {
+        let other = words.question.desk.actions.iter().find(|a| a.id == by);
+        let name = other.map_or_else(String::new, |a| format!("`{}` of {}, ", a.action, a.rule));
+        why = format!("{why} ({name}action {by})");
+    }
+    if let Some(score) = &s.score {
+        why = format!("{why}; its priority was {}", super::words::number(score.priority));
+    }
+    if let Some(until) = s.until {
+        otherwise = format!("{otherwise}; the obstacle ends at {}", at(until));
+    }
+    if s.reason == SuppressionReason::Expired
+        && let Some(action) = action
+    {
+        otherwise =
+            format!("{otherwise}: it lived until {}", at(s.detection.time.saturating_add(action.ttl_ms)));
+    }
+    (why, otherwise)
+}
+
+/// The same where only the reason is remembered.
+pub(super) fn remembered(
+    words: &Words<'_>,
+    reason: SuppressionReason,
+    rule: RuleIx,
+    action: &str,
+) -> (String, String) {
+    let action = words.question.book.actions.iter().find(|a| a.id == action);
+    said(words, reason, Some(rule), action)
+}
+
+fn said(
+    words: &Words<'_>,
+    reason: SuppressionReason,
+    rule: Option<RuleIx>,
+    action: Option<&Action>,
+) -> (String, String) {
+    let book = words.question.book;
+    let policy = &book.policy;
+    let rule = rule.map(|ix| book.rule(ix));
+    let channel = action.map_or("its channel", |a| a.channel.as_str());
+    let purpose = action.map_or("its purpose", |a| a.purpose.as_str());
+    let pair = |why: &str, otherwise: &str| (why.to_owned(), otherwise.to_owned());
+    match reason {
+        SuppressionReason::Consent => (
+            format!("the customer has not agreed to be approached by {channel} for {purpose}"),
+            format!("the profile would have to say yes to {purpose} by {channel}"),
+        ),
+        SuppressionReason::Cooldown => {
+            let long =
+                rule.and_then(|r| r.cooldown_ms).map_or_else(String::new, |ms| format!(" of {}", long(ms)));
+            (
+                format!("the same rule spoke about the same thing not long ago, within its cool-down{long}"),
+                "it would have had to be found after the cool-down".into(),
+            )
+        }
+        SuppressionReason::ContactPolicy => {
+            let caps: Vec<String> = policy.caps.iter().map(cap).collect();
+            (
+                format!("the customer was contacted often enough ({})", caps.join("; ")),
+                "fewer contacts in that time".into(),
+            )
+        }
+        SuppressionReason::QuietHours => {
+            pair("it is night where the customer is", "it would have had to come outside quiet hours")
+        }
+        SuppressionReason::Closed => {
+            pair("nobody was there", "it would have had to come within the action's hours")
+        }
+        SuppressionReason::Capacity => pair("nobody was free", "somebody would have had to be free"),
+        SuppressionReason::Incident => {
+            pair("something larger was broken", "the incident would have had to be over")
+        }
+        SuppressionReason::Brake => {
+            let limit = |n: Option<u32>, of: &str| n.map(|n| format!("{n} a minute {of}"));
+            let limits: Vec<String> =
+                [limit(rule.and_then(|r| r.treatment.brake), "of this rule"), limit(policy.brake, "overall")]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+            (
+                format!(
+                    "the brake was on: so many actions had been requested in this minute ({})",
+                    limits.join(", ")
+                ),
+                "fewer requests in that minute".into(),
+            )
+        }
+        SuppressionReason::Paused => {
+            pair("an operator had paused it", "somebody would have had to resume it before")
+        }
+        SuppressionReason::Shadow => {
+            pair("the rule is only tried (`mode: shadow`)", "the rule without `mode: shadow`")
+        }
+        SuppressionReason::Holdout => pair(
+            "the customer was drawn to be held out, so that the save rate can be proved",
+            "nothing; it was the draw",
+        ),
+        SuppressionReason::LowerPriority => {
+            pair("something better was done, or was there already", "a higher priority, or no other offer")
+        }
+        SuppressionReason::Replaced => pair(
+            "another action of the rule was taken while this one waited",
+            "it would have had to be possible at once",
+        ),
+        SuppressionReason::Declined => (
+            "the same action was declined or rejected for this customer not long ago".into(),
+            format!("the refusal would have to be {} back", long(policy.declined_for_ms)),
+        ),
+        SuppressionReason::Resolved => {
+            pair("the need was over before it could be asked for", "the need would have had to last")
+        }
+        SuppressionReason::Retracted => {
+            pair("the detection was taken back: it never held", "the detection would have had to stand")
+        }
+        SuppressionReason::Expired => pair(
+            "its time was over before it could be asked for",
+            "it would have had to be asked for earlier",
+        ),
+        SuppressionReason::WarmingUp => {
+            pair("the detection is older than the service's first start acts on", "an earlier `act_from`")
+        }
+        SuppressionReason::NotEligible => pair(
+            "the action's `when` did not hold, or its rule is gone",
+            "the action's `when` would have to hold",
+        ),
+    }
+}
+
+fn cap(cap: &cxwatch_rulebook::Cap) -> String {
+    let channel = cap.channel.as_ref().map_or_else(String::new, |c| format!(" by {c}"));
+    let by = cap.by.as_ref().map_or_else(String::new, |b| format!(" by a {b}"));
+    format!("at most {}{channel}{by} in {}", cap.at_most, long(cap.within_ms))
+}
+
+/// For what a candidate waits.
+pub(super) fn waiting(reason: SuppressionReason) -> &'static str {
+    match reason {
+        SuppressionReason::QuietHours => "it is night where the customer is",
+        SuppressionReason::Closed => "nobody is there yet",
+        SuppressionReason::Capacity => "nobody is free",
+        SuppressionReason::Incident => "something larger is broken",
+        _ => "an obstacle has to end first",
+    }
+}
+
+/// Why a revision followed.
+pub(super) fn cause(cause: CauseReason) -> &'static str {
+    match cause {
+        CauseReason::Resolved => "the need was over",
+        CauseReason::Retracted => "it was never true",
+        CauseReason::Superseded => "a better action took over",
+        CauseReason::RuleRemoved => "the rulebook no longer has the rule",
+        CauseReason::Erased => "the customer was erased",
+        CauseReason::Breached => "the warning became a breach",
+        CauseReason::Changed => "what it rests on had changed",
+        CauseReason::NotAccepted => "nobody had accepted it in time",
+        CauseReason::Expired => "its time was over",
+    }
+}
