@@ -2,6 +2,7 @@
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use cxwatch_rulebook::Compilation;
 use cxwatch_rulebook::yaml::{Problem, Severity};
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -10,6 +11,11 @@ use std::io::IsTerminal;
 pub(crate) fn render(source: &str, problems: &[Problem]) -> String {
     let styled = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     render_with(source, problems, styled)
+}
+
+/// The same where problems may stand in several files.
+pub(crate) fn render_of(files: &Compilation, problems: &[Problem]) -> String {
+    problems.iter().map(|problem| render(files.text(&problem.file), std::slice::from_ref(problem))).collect()
 }
 
 fn render_with(source: &str, problems: &[Problem], styled: bool) -> String {

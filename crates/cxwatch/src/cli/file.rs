@@ -5,8 +5,8 @@ use crate::problems;
 use anyhow::Result;
 use cxwatch_event::Catalogue;
 use cxwatch_event::mapping::Mapping;
-use cxwatch_rulebook::Rulebook;
 use cxwatch_rulebook::yaml::{Problem, Reader, has_errors, parse};
+use cxwatch_rulebook::{Compilation, PACK_MARK, Rulebook, Source};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,20 +40,39 @@ pub(crate) fn rulebook(path: &Path) -> Result<Arc<Rulebook>> {
     rulebook_with(path, &[]).map(|(_, book)| book)
 }
 
-/// The same with its text; `calendars` are used by the settings, so they are not idle.
+/// The same with its text as it holds, which builds on no other file; `calendars` are used by the settings, so they are
+/// not idle.
 pub(crate) fn rulebook_with(path: &Path, calendars: &[&str]) -> Result<(String, Arc<Rulebook>)> {
-    let source = text(path)?;
-    let name = path.display().to_string();
-    match cxwatch_rulebook::compile(&source, &name) {
+    let mut files = compile(path)?;
+    match std::mem::replace(&mut files.result, Err(Vec::new())) {
         Ok((book, mut warnings)) => {
             let idle = |calendar: &&str| format!("no rule or action uses the calendar `{calendar}`");
             let used: Vec<String> = calendars.iter().map(idle).collect();
             warnings.retain(|warning| !used.contains(&warning.message));
-            eprint!("{}", problems::render(&source, &warnings));
-            Ok((source, Arc::new(book)))
+            eprint!("{}", problems::render_of(&files, &warnings));
+            Ok((files.effective, Arc::new(book)))
         }
-        Err(found) => Err(invalid(&source, &found, &format!("{name} is not a valid rulebook"))),
+        Err(found) => {
+            eprint!("{}", problems::render_of(&files, &found));
+            Err(usage(format!("{} is not a valid rulebook: {}", path.display(), problems::count(&found))))
+        }
     }
+}
+
+/// Reads and compiles a rulebook with the files that it builds on.
+pub(crate) fn compile(path: &Path) -> Result<Compilation> {
+    let source = text(path)?;
+    Ok(cxwatch_rulebook::compile_files(&source, &path.display().to_string(), &beside))
+}
+
+/// Reads a file that a rulebook names: relative paths count from that rulebook.
+fn beside(from: &str, name: &str) -> Result<Source, String> {
+    if from.starts_with(PACK_MARK) {
+        return Err("a pack cannot build on a file".to_owned());
+    }
+    let path = Path::new(from).parent().unwrap_or(Path::new("")).join(name);
+    let text = text(&path).map_err(|error| error.to_string())?;
+    Ok(Source { name: path.display().to_string(), text })
 }
 
 /// Reads a mapping for the types of a rulebook.

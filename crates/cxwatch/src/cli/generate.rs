@@ -1,7 +1,7 @@
 //! `cxwatch generate`.
 
 use super::{Outcome, cluster, time, usage};
-use crate::generate::{Arrival, Day, FEEDS, Generator, Recipe, SEED, Throughput};
+use crate::generate::{Arrival, Day, FEEDS, FEEDS_OF_WEEKS, Generator, Recipe, SEED, Throughput, Weeks};
 use anyhow::{Context, Result};
 use cxwatch_event::{MICRO, Millis};
 use cxwatch_rulebook::yaml::parse_decimal;
@@ -13,7 +13,8 @@ use std::path::PathBuf;
 mod kafka;
 mod pace;
 
-/// Make up events: the day of a small company in four feeds, or traffic for measuring.
+/// Make up events: the day of a small company in four feeds, traffic for measuring, or weeks in which everything that the
+/// starter rulebook looks for goes wrong for somebody.
 ///
 /// The same options give the same bytes on every machine. Without --out all feeds are written to standard output, in the
 /// order of arrival; with it each feed to a file of its own; with --to-kafka to the feeds' topics.
@@ -27,6 +28,7 @@ Examples:
   cxwatch generate --out day
   cxwatch generate | cxwatch replay --rulebook retail.yaml -
   cxwatch generate --profile throughput --events 10000000 --customers 2000000 --out traffic
+  cxwatch generate --profile weeks --out weeks --expect expected.csv
   cxwatch generate --to-kafka localhost:9092 --config cxwatch.yaml")]
 pub(crate) struct Args {
     /// What is made.
@@ -48,15 +50,19 @@ pub(crate) struct Args {
     #[command(flatten)]
     cluster: cluster::Cluster,
 
-    /// How many events [default: day: as many as 24 hours hold; throughput: 1000000].
+    /// Write what must come of each story, and what must not (CSV: rule, customer, key, from, deadline, comes).
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
+
+    /// How many events [default: day: as many as 24 hours hold; throughput: 1000000; weeks: all].
     #[arg(long, value_name = "N")]
     events: Option<u64>,
 
-    /// How many customers [default: day: 400; throughput: 100000].
+    /// How many customers [default: day: 400; throughput: 100000; weeks: 1050].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     customers: Option<u32>,
 
-    /// Events per second of event time, on average [default: day: 0.5; throughput: 20000].
+    /// Events per second of event time, on average; of no meaning for weeks [default: day: 0.5; throughput: 20000].
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<u64>,
 
@@ -68,11 +74,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = time::instant)]
     start: Option<Millis>,
 
-    /// By how much two events of a feed may arrive in the wrong order, at most [default: day: 400ms; throughput: 500ms].
+    /// By how much two events of a feed may arrive in the wrong order, at most [default: day: 400ms;
+    /// throughput: 500ms; weeks: 800ms].
     #[arg(long, value_name = "DURATION", value_parser = time::duration)]
     disorder: Option<Millis>,
 
-    /// Of a thousand events, so many arrive twice [default: day: 1; throughput: 0].
+    /// Of a thousand events, so many arrive twice [default: day: 1; throughput: 0; weeks: 20].
     #[arg(long, value_name = "PERMILLE", value_parser = clap::value_parser!(u32).range(0..=1000))]
     duplicates: Option<u32>,
 }
@@ -84,6 +91,18 @@ enum Profile {
     Day,
     /// The mix of a large shop: skewed customers (Zipf and Mandelbrot), 340 bytes an event.
     Throughput,
+    /// The lives of some customers over three weeks, each with a trouble of their own and ordinary days around it; with
+    /// profiles. It ends.
+    Weeks,
+}
+
+impl Profile {
+    fn feeds(self) -> &'static [&'static str] {
+        match self {
+            Profile::Day | Profile::Throughput => &FEEDS,
+            Profile::Weeks => &FEEDS_OF_WEEKS,
+        }
+    }
 }
 
 /// Events per second as events per thousand seconds.
@@ -98,6 +117,9 @@ const DAY_MS: Millis = 86_400_000;
 const START: Millis = 1_767_571_200_000;
 
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
+    if args.expect.is_some() && args.profile != Profile::Weeks {
+        return Err(usage("only of --profile weeks it is known what must come of it (--expect)"));
+    }
     let mut outs = outs(args)?;
     // Not before the cluster has answered: in real time the first event is due at once.
     let (recipe, generator, until, events) = plan(args);
@@ -105,6 +127,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         topics.begin(recipe.start);
     }
     let mut generator = generator(recipe);
+    if let (Some(path), Generator::Weeks(weeks)) = (&args.expect, &generator) {
+        fs::write(path, weeks.expectations_csv())
+            .map_err(|e| usage(format!("cannot write {}: {e}", path.display())))?;
+    }
     let mut count = 0;
     while count < events {
         let arrival = generator.next();
@@ -130,7 +156,7 @@ fn outs(args: &Args) -> Result<Outs> {
                 "--config and --kafka-property are about a cluster: name its brokers with --to-kafka",
             ));
         }
-        return Outs::open(args.out.as_ref());
+        return Outs::open(args.out.as_ref(), args.profile.feeds());
     };
     let setup = args.cluster.setup(None)?;
     let properties = args.cluster.properties(brokers, setup.as_ref())?;
@@ -138,8 +164,8 @@ fn outs(args: &Args) -> Result<Outs> {
         let named = setup.as_ref().and_then(|s| s.feeds.iter().find(|f| f.name == **feed));
         named.map_or_else(|| (*feed).to_owned(), |feed| feed.settings.topic.clone())
     };
-    let topics = FEEDS.iter().map(topic).collect();
-    Ok(Outs::Topics(Box::new(kafka::Topics::open(&properties, topics, args.speed)?)))
+    let topics = args.profile.feeds().iter().map(topic).collect();
+    Ok(Outs::Topics(Box::new(kafka::Topics::open(&properties, args.profile.feeds(), topics, args.speed)?)))
 }
 
 fn plan(args: &Args) -> (Recipe, Make, Millis, u64) {
@@ -152,6 +178,7 @@ fn plan(args: &Args) -> (Recipe, Make, Millis, u64) {
             |r| Generator::Throughput(Box::new(Throughput::new(r))),
             Some(1_000_000),
         ),
+        Profile::Weeks => (Recipe::weeks(start), |r| Generator::Weeks(Box::new(Weeks::new(&r))), None),
     };
     let events = args.events.or(events);
     let recipe = Recipe {
@@ -162,7 +189,8 @@ fn plan(args: &Args) -> (Recipe, Make, Millis, u64) {
         disorder_ms: args.disorder.unwrap_or(recipe.disorder_ms),
         duplicates_permille: args.duplicates.unwrap_or(recipe.duplicates_permille),
     };
-    let until = if events.is_some() { Millis::MAX } else { start + DAY_MS };
+    let ends = events.is_some() || args.profile == Profile::Weeks;
+    let until = if ends { Millis::MAX } else { start + DAY_MS };
     (recipe, make, until, events.unwrap_or(u64::MAX))
 }
 
@@ -174,13 +202,13 @@ enum Outs {
 }
 
 impl Outs {
-    fn open(dir: Option<&PathBuf>) -> Result<Self> {
+    fn open(dir: Option<&PathBuf>, feeds: &[&str]) -> Result<Self> {
         let Some(dir) = dir else {
             return Ok(Outs::Together(BufWriter::with_capacity(1 << 16, io::stdout())));
         };
         fs::create_dir_all(dir)
             .map_err(|e| usage(format!("cannot make the folder {}: {e}", dir.display())))?;
-        let files = FEEDS.iter().map(|feed| {
+        let files = feeds.iter().map(|feed| {
             let path = dir.join(format!("{feed}.jsonl"));
             let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
             Ok(BufWriter::with_capacity(1 << 18, file))

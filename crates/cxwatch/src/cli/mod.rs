@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 mod completions;
 pub(crate) mod file;
 mod generate;
+mod init;
 mod pause;
 mod replay;
 mod rules;
@@ -26,6 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Replay(Box<replay::Args>),
     Rules(rules::Args),
     Generate(generate::Args),
@@ -67,6 +69,7 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 /// Runs the program. Exit code 0: fine; 1: a problem in the input or the result; 2: wrong usage or configuration.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Init(args) => init::run(&args),
         Command::Replay(args) => replay::run(*args),
         Command::Generate(args) => generate::run(&args),
         Command::Rules(args) => rules::run(&args),

@@ -2,12 +2,13 @@
 
 mod check;
 mod diff;
+mod show;
 mod test;
 
 use super::Outcome;
 use anyhow::Result;
 
-/// Check, compare and test rulebooks.
+/// Check, show, compare and test rulebooks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -17,6 +18,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Check(check::Args),
+    Show(show::Args),
     Diff(diff::Args),
     Test(test::Args),
     /// Print the JSON Schema of rulebooks, for editors that complete and check YAML by it.
@@ -28,6 +30,7 @@ enum Command {
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     match &args.command {
         Command::Check(args) => check::run(args),
+        Command::Show(args) => show::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Test(args) => test::run(args),
         Command::Schema => {

@@ -41,7 +41,7 @@ impl From<bool> for Value {
 /// The data of an event.
 pub(super) type Fields = Vec<(&'static str, Value)>;
 
-const SOURCES: [&str; 4] = ["/acd", "/social", "/orders", "/shop"];
+const SOURCES: [&str; 5] = ["/acd", "/social", "/orders", "/shop", "/crm"];
 
 /// Writes an event behind what stands in `out`.
 pub(super) fn write(

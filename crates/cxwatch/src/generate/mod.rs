@@ -6,11 +6,15 @@
 mod day;
 mod draw;
 mod event;
+mod life;
 mod story;
 mod throughput;
+mod trouble;
+mod weeks;
 
 pub use day::Day;
 pub use throughput::Throughput;
+pub use weeks::{Expectation, FEEDS_OF_WEEKS, Weeks};
 
 use cxwatch_event::{Millis, builtin};
 
@@ -50,6 +54,11 @@ impl Recipe {
         }
     }
 
+    /// Weeks of some customers, of whom each has a trouble of their own.
+    pub fn weeks(start: Millis) -> Self {
+        Recipe { customers: 1_050, disorder_ms: 800, duplicates_permille: 20, ..Recipe::day(start) }
+    }
+
     /// Traffic for measuring: 100,000 customers, 20,000 events a second.
     pub fn throughput(start: Millis) -> Self {
         Recipe {
@@ -66,7 +75,7 @@ impl Recipe {
 /// An event on its way into its feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival<'a> {
-    /// Which of [`FEEDS`].
+    /// Which of the generator's feeds ([`Generator::feeds`]).
     pub feed: usize,
     /// When it arrives: never before the one before it.
     pub at: Millis,
@@ -82,15 +91,26 @@ pub enum Generator {
     Day(Box<Day>),
     /// Traffic.
     Throughput(Box<Throughput>),
+    /// Lives of customers, with what must come of them. It ends.
+    Weeks(Box<Weeks>),
 }
 
 impl Generator {
-    /// The next event. There is always one more.
+    /// The feeds of its events.
+    pub fn feeds(&self) -> &'static [&'static str] {
+        match self {
+            Generator::Day(_) | Generator::Throughput(_) => &FEEDS,
+            Generator::Weeks(_) => &FEEDS_OF_WEEKS,
+        }
+    }
+
+    /// The next event; where there is none any more, one without bytes at the end of time.
     #[allow(clippy::should_implement_trait, reason = "what it lends lives until the next call")]
     pub fn next(&mut self) -> Arrival<'_> {
         match self {
             Generator::Day(day) => day.next(),
             Generator::Throughput(throughput) => throughput.next(),
+            Generator::Weeks(weeks) => weeks.next(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Made-up events into the feeds' topics.
 
 use super::pace::Speed;
-use crate::generate::{Arrival, FEEDS};
+use crate::generate::Arrival;
 use anyhow::{Context, Result, anyhow, bail};
 use cxwatch_event::Millis;
 use cxwatch_kafka::Properties;
@@ -31,12 +31,17 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    /// Looks whether the topics are there; none is made. `topics`: by feed.
-    pub(crate) fn open(properties: &Properties, topics: Vec<String>, speed: Speed) -> Result<Self> {
+    /// Looks whether the topics are there; none is made. `topics`: of these feeds.
+    pub(crate) fn open(
+        properties: &Properties,
+        feeds: &[&str],
+        topics: Vec<String>,
+        speed: Speed,
+    ) -> Result<Self> {
         let brokers = properties.get("bootstrap.servers").cloned().unwrap_or_default();
         let admin = Admin::new(properties, ANSWER_WITHIN)?;
         let mut missing = Vec::new();
-        for (feed, topic) in FEEDS.iter().zip(&topics) {
+        for (feed, topic) in feeds.iter().zip(&topics) {
             if admin.partitions(topic).map_err(|fault| unreachable(&brokers, fault))?.is_none() {
                 missing.push(format!("{topic} of the feed {feed}"));
             }

@@ -32,17 +32,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let mut outcome = Outcome::Fine;
     let watched = args.config.as_deref().map(watched).transpose()?;
     for path in &args.files {
-        let source = file::text(path)?;
+        let files = file::compile(path)?;
         let name = path.display().to_string();
-        match cxwatch_rulebook::compile(&source, &name) {
+        match &files.result {
             Ok((book, warnings)) => {
-                eprint!("{}", problems::render(&source, &warnings));
-                print!("{}", summary(&name, &book, &problems::count(&warnings)));
-                print!("{}", unwatched(&book, watched.as_deref()));
+                eprint!("{}", problems::render_of(&files, warnings));
+                print!("{}", summary(&name, book, &problems::count(warnings)));
+                print!("{}", unwatched(book, watched.as_deref()));
             }
             Err(found) => {
-                eprint!("{}", problems::render(&source, &found));
-                eprintln!("{name}: {}", problems::count(&found));
+                eprint!("{}", problems::render_of(&files, found));
+                eprintln!("{name}: {}", problems::count(found));
                 outcome = Outcome::Problem;
             }
         }
