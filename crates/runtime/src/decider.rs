@@ -1,6 +1,6 @@
 //! Actions and suppressions as records.
 
-use crate::desk::{Label, Output, Place, Publisher, Wall};
+use crate::desk::{Book, Label, Output, Place, Publisher, Wall};
 use crate::ports::{PAUSED_ALL, PausedSet, Topic};
 use cxwatch_decision::{ActionChange, Decider, Decision, Message, Messages, Published, WallClock};
 use cxwatch_event::messages::CauseReason;
@@ -94,6 +94,24 @@ impl Publisher for Decider {
 
     fn take_expired(&mut self) -> Vec<u64> {
         Decider::take_expired(self)
+    }
+
+    fn books(&self, each: &mut dyn FnMut(Book, &str, u64)) {
+        for (rule, tally) in self.tally().rules() {
+            for (book, count) in [
+                (Book::Candidates, tally.candidates),
+                (Book::Actions, tally.actions),
+                (Book::Suppressions, tally.suppressions),
+                (Book::Pending, tally.pending),
+                (Book::Treated, tally.treated.episodes),
+                (Book::TreatedSaved, tally.treated.saved),
+                (Book::HeldOut, tally.held_out.episodes),
+                (Book::HeldOutSaved, tally.held_out.saved),
+            ] {
+                each(book, rule, count);
+            }
+        }
+        each(Book::UnknownActions, "", self.unknown_actions());
     }
 
     fn paused(&self) -> PausedSet {

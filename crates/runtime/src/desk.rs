@@ -59,6 +59,29 @@ pub enum Wall {
     Recorded(BTreeSet<u64>),
 }
 
+/// What a desk keeps books of. They are part of its state: whoever takes a task over goes on with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Book {
+    /// Candidates that detections proposed. Each is one of the next three.
+    Candidates,
+    /// Those that ended as an action.
+    Actions,
+    /// Those that led to none.
+    Suppressions,
+    /// Those that wait.
+    Pending,
+    /// Episodes that were acted on.
+    Treated,
+    /// Of these: the customer was saved.
+    TreatedSaved,
+    /// Episodes that were held out.
+    HeldOut,
+    /// Of these: the customer was saved.
+    HeldOutSaved,
+    /// Outcomes of actions that were not known (any more).
+    UnknownActions,
+}
+
 /// A desk whose decisions are published.
 pub trait Publisher: Desk {
     /// Sets the wall clock, or what stands for it.
@@ -75,6 +98,9 @@ pub trait Publisher: Desk {
 
     /// Takes the numbers of the decisions found too late since the last call.
     fn take_expired(&mut self) -> Vec<u64>;
+
+    /// Its books: what, of which rule (empty: of none), how many.
+    fn books(&self, _each: &mut dyn FnMut(Book, &str, u64)) {}
 
     /// Whose requests an operator has stopped.
     fn paused(&self) -> PausedSet;

@@ -15,6 +15,7 @@ use cxwatch_event::{Millis, RawRecord, Reason, Record, builtin};
 use cxwatch_rulebook::{FeedIx, Rulebook};
 use smallvec::SmallVec;
 use snapshots::Snapshots;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Between two looks a feed has been asked for no longer than this, in milliseconds.
@@ -44,6 +45,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Records and events rejected, by [`Reason::ALL`].
     pub rejected: [u64; Reason::ALL.len()],
+    /// Outcomes taken in, by what became of the action.
+    pub outcomes: BTreeMap<CompactString, u64>,
     /// Bytes of snapshots written.
     pub snapshot_bytes: u64,
     /// Bytes of commit records written.
@@ -206,6 +209,9 @@ impl<D: Publisher> Live<D> {
         self.snapshots.bytes_in += bytes as u64;
         let mut refusals = std::mem::take(&mut self.refusals);
         decode(&self.decoders[feed], &self.plan.book, feed, raw, &mut self.record, &mut refusals);
+        if self.plan.book.feeds[feed] == builtin::OUTCOMES {
+            self.count_outcomes();
+        }
         let recorded_at = raw.timestamp.unwrap_or(FOREVER);
         self.set_wall(now);
         let refused: SmallVec<[Refused; 1]> =
@@ -240,6 +246,14 @@ impl<D: Publisher> Live<D> {
             return Err(self.too_many_rejected(feed, raw.offset, reason));
         }
         Ok(())
+    }
+
+    fn count_outcomes(&mut self) {
+        for event in &self.record.events {
+            let name = &self.plan.book.catalogue.spec(event.kind).name;
+            let kind = name.strip_prefix("outcome.").unwrap_or(name);
+            *self.tally.outcomes.entry(kind.into()).or_default() += 1;
+        }
     }
 
     /// Notes how late the record came, and how far out of order.

@@ -2,7 +2,7 @@
 //! and partitions of this process, reasons of the contract. No customer is ever in a label.
 
 use crate::arrivals::Arrivals;
-use crate::desk::{Label, Publisher};
+use crate::desk::{Book, Label, Publisher};
 use crate::live::{Arrival, Batch, Live};
 use crate::partial::Partial;
 use crate::ports::{Fault, Topic};
@@ -66,6 +66,16 @@ pub struct Metrics {
     closed: IntCounterVec,
     /// What the engine counts: `applied`, `late`, `at_once`, `duplicates`, `forced`, `held`, `bound_hits`, ...
     engine: IntCounterVec,
+    /// Outcomes read, by what became of the action.
+    outcomes: IntCounterVec,
+    /// What became of candidates, by rule and state: `proposed` is the sum of `action`, `suppression` and `pending`.
+    candidates: IntGaugeVec,
+    /// Episodes of the experiment, by rule and arm.
+    treated: IntGaugeVec,
+    /// Of these the saved ones.
+    saved: IntGaugeVec,
+    /// Outcomes of actions that the task did not know (any more).
+    unknown_actions: IntGauge,
     /// Tasks that are restored and run, by partition: 1.
     task: IntGaugeVec,
     /// Tasks that wait for their restore.
@@ -189,6 +199,26 @@ impl Metrics {
             )?,
             closed: m.counters("cxwatch_tasks_closed_total", "Tasks given up", &["how"])?,
             engine: m.counters("cxwatch_engine_total", "What the engine counts", &["what"])?,
+            outcomes: m.counters("cxwatch_outcomes_total", "What routing systems said of actions", &["kind"])?,
+            candidates: m.gauges(
+                "cxwatch_candidates",
+                "Candidates of the tasks of this process since their first start: proposed = action + suppression + pending",
+                &["rule", "state"],
+            )?,
+            treated: m.gauges(
+                "cxwatch_arm_episodes",
+                "Episodes acted on and held out, of the tasks of this process",
+                &["rule", "arm"],
+            )?,
+            saved: m.gauges(
+                "cxwatch_arm_saved_episodes",
+                "Those among them whose customer was saved",
+                &["rule", "arm"],
+            )?,
+            unknown_actions: m.add(IntGauge::new(
+                "cxwatch_unknown_action_outcomes",
+                "Outcomes of actions that their task did not know",
+            ))?,
             task: m.gauges("cxwatch_task", "Tasks that are restored and run", of_task)?,
             restoring: m
                 .add(IntGauge::new("cxwatch_tasks_restoring", "Tasks that wait for their restore"))?,
@@ -223,6 +253,20 @@ impl Metrics {
         Ok(metrics)
     }
 
+    fn book(&self, book: Book, rule: &str) -> IntGauge {
+        match book {
+            Book::Candidates => self.candidates.with_label_values(&[rule, "proposed"]),
+            Book::Actions => self.candidates.with_label_values(&[rule, "action"]),
+            Book::Suppressions => self.candidates.with_label_values(&[rule, "suppression"]),
+            Book::Pending => self.candidates.with_label_values(&[rule, "pending"]),
+            Book::Treated => self.treated.with_label_values(&[rule, "treated"]),
+            Book::HeldOut => self.treated.with_label_values(&[rule, "held_out"]),
+            Book::TreatedSaved => self.saved.with_label_values(&[rule, "treated"]),
+            Book::HeldOutSaved => self.saved.with_label_values(&[rule, "held_out"]),
+            Book::UnknownActions => self.unknown_actions.clone(),
+        }
+    }
+
     fn count(&self, label: &Label, topic: Topic, now: Millis) {
         match topic {
             Topic::Actions => self.actions.with_label_values(&[&label.rule, label.what]).inc(),
@@ -246,6 +290,7 @@ pub struct MetricsListener {
     arrivals: BTreeMap<usize, Arrivals>,
     /// What this thread has told of.
     restoring: i64,
+    books: BTreeMap<(Book, String), i64>,
     partial: Partial,
     looked_at: Millis,
 }
@@ -262,6 +307,7 @@ impl MetricsListener {
             shown: Vec::new(),
             arrivals: BTreeMap::new(),
             restoring: 0,
+            books: BTreeMap::new(),
             partial: Partial::new(),
             looked_at: 0,
         }
@@ -337,6 +383,23 @@ impl MetricsListener {
         self.metrics.restoring.add(restoring - std::mem::replace(&mut self.restoring, restoring));
     }
 
+    /// The books of all tasks of this thread; the gauges hold those of all threads.
+    fn show_books(&mut self, books: BTreeMap<(Book, String), i64>) {
+        let m = &self.metrics;
+        for (key, before) in &self.books {
+            if !books.contains_key(key) {
+                m.book(key.0, &key.1).sub(*before);
+            }
+        }
+        for (key, now) in &books {
+            let before = self.books.get(key).copied().unwrap_or(0);
+            if before != *now {
+                m.book(key.0, &key.1).add(now - before);
+            }
+        }
+        self.books = books;
+    }
+
     /// What is no longer ours is no longer shown.
     fn forget(&mut self, partition: i32) {
         let m = &self.metrics;
@@ -362,6 +425,7 @@ impl Drop for MetricsListener {
         }
         self.assigned(&Partial::new());
         self.show_restoring(0);
+        self.show_books(BTreeMap::new());
     }
 }
 
@@ -422,6 +486,14 @@ impl Listener for MetricsListener {
         }
         self.looked_at = now;
         self.show_restoring(i64::try_from(restoring).unwrap_or(i64::MAX));
+        let mut books = BTreeMap::new();
+        for task in tasks.values() {
+            task.task().desk().books(&mut |book, rule, count| {
+                *books.entry((book, rule.to_owned())).or_insert(0) +=
+                    i64::try_from(count).unwrap_or(i64::MAX);
+            });
+        }
+        self.show_books(books);
         for (&partition, task) in tasks {
             let tally = task.take_tally();
             let m = &self.metrics;
@@ -429,6 +501,9 @@ impl Listener for MetricsListener {
             m.record_bytes.inc_by(tally.bytes);
             m.commit_bytes.inc_by(tally.commit_bytes);
             m.snapshot_bytes.inc_by(tally.snapshot_bytes);
+            for (kind, count) in &tally.outcomes {
+                m.outcomes.with_label_values(&[kind.as_str()]).inc_by(*count);
+            }
             for (reason, count) in Reason::ALL.iter().zip(tally.rejected) {
                 m.rejections.with_label_values(&[reason.name()]).inc_by(count);
             }
@@ -490,6 +565,24 @@ mod tests {
         assert_eq!(metrics.actions.with_label_values(&["cart", "requested"]).get(), 1);
         assert_eq!(metrics.latency.get_sample_count(), 1);
         assert_eq!(metrics.latency.get_sample_sum(), 2.5);
+    }
+
+    #[test]
+    fn books_of_all_threads_add_up_and_go_with_their_thread() {
+        let metrics = Arc::new(Metrics::new(&Registry::new()).expect("a fresh registry"));
+        let mut one = MetricsListener::new(Arc::clone(&metrics));
+        let mut other = MetricsListener::new(Arc::clone(&metrics));
+        let pending = || metrics.candidates.with_label_values(&["cart", "pending"]).get();
+        let books = |count| BTreeMap::from([((Book::Pending, "cart".to_owned()), count)]);
+        one.show_books(books(3));
+        other.show_books(books(4));
+        assert_eq!(pending(), 7);
+        one.show_books(books(1));
+        assert_eq!(pending(), 5);
+        other.show_books(BTreeMap::new());
+        assert_eq!(pending(), 1);
+        drop(one);
+        assert_eq!(pending(), 0);
     }
 
     #[test]

@@ -448,14 +448,16 @@ fn in_force<D: Publisher>(
     partition: i32,
     rules: &Rules,
 ) -> Result<(Arc<Rulebook>, Vec<Decode>), Fault> {
-    let book = if rules.hash == plan.rules.hash {
+    let has_feeds = |book: &Rulebook| book.feeds.iter().eq(rules.feeds.iter().map(|feed| feed.feed.as_str()));
+    let book = if rules.hash == plan.rules.hash && has_feeds(&plan.book) {
         Arc::clone(&plan.book)
     } else {
-        (plan.compile)(&rules.source).map_err(|e| {
+        let book = (plan.compile)(&rules.source).map_err(|e| {
             unusable(partition, &format!("the rulebook that was in force no longer compiles: {e}"))
-        })?
+        })?;
+        without_unread(book, rules)
     };
-    if !book.feeds.iter().eq(rules.feeds.iter().map(|feed| feed.feed.as_str())) {
+    if !has_feeds(&book) {
         return Err(unusable(
             partition,
             "the rulebook that was in force no longer has the feeds that it had",
@@ -463,6 +465,13 @@ fn in_force<D: Publisher>(
     }
     let decoders = (plan.decoders)(&book);
     Ok((book, decoders))
+}
+
+/// Feeds that a rulebook may do without are read where settings name them.
+fn without_unread(book: Arc<Rulebook>, rules: &Rules) -> Arc<Rulebook> {
+    let is_read = |feed: &str| rules.feeds.iter().any(|read| read.feed == feed);
+    let optional = [builtin::CUSTOMERS, builtin::OUTCOMES].into_iter().filter(|feed| !is_read(feed));
+    optional.fold(book, |book, feed| book.without(feed).map_or(book, Arc::new))
 }
 
 /// Known errors in the engine are no part of a journal.

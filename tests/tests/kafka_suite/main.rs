@@ -16,6 +16,7 @@ mod bounded;
 mod change;
 mod client;
 mod dead_letters;
+mod decisions;
 mod foreign;
 mod idle;
 // The same file as of the other packages, without depending on all that they depend on.
@@ -25,6 +26,7 @@ mod kafka_server;
 mod live;
 mod lives;
 mod oracle;
+mod pause;
 mod program;
 mod restart;
 mod restore;

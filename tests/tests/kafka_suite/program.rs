@@ -133,6 +133,11 @@ impl Service {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
     /// Nobody has ended it.
     pub(crate) fn assert_alive(&mut self) {
         let status = self.child.try_wait().expect("it is our child");

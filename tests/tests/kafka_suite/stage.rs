@@ -44,6 +44,8 @@ pub(crate) struct Stage {
     name: &'static str,
     bootstrap: String,
     folder: Option<TempDir>,
+    /// The stage whose feeds are read, where they are not its own.
+    feeds_of: &'static str,
     pub(crate) book: Arc<Rulebook>,
     pub(crate) snapshot_every: String,
     threads: usize,
@@ -61,6 +63,7 @@ impl Stage {
             name,
             bootstrap: bootstrap.to_owned(),
             folder: Some(folder),
+            feeds_of: name,
             book: Arc::new(book),
             snapshot_every: "3s".to_owned(),
             threads: 2,
@@ -71,6 +74,12 @@ impl Stage {
     /// A restart within the session moves no partitions.
     pub(crate) fn with_static_membership(mut self) -> Self {
         self.static_membership = true;
+        self
+    }
+
+    /// It reads another one's feeds.
+    pub(crate) fn reading(mut self, other: &'static str) -> Self {
+        self.feeds_of = other;
         self
     }
 
@@ -126,7 +135,7 @@ impl Stage {
             let _ = writeln!(
                 text,
                 "  {feed}: {{ topic: {}, reorder: {REORDER_MS}ms, max_delay: {MAX_DELAY_MS}ms }}",
-                self.topic(feed)
+                format!("{}.{feed}", self.feeds_of)
             );
         }
         let _ = writeln!(text, "topics:\n  partitions: {PARTITIONS}\n  replication: 1");
@@ -136,6 +145,7 @@ impl Stage {
             ("incidents", "incidents"),
             ("dead_letters", "dead-letters"),
             ("journal", "journal"),
+            ("control", "control"),
         ] {
             let _ = writeln!(text, "  {key}: {}", self.topic(stem));
         }
@@ -149,13 +159,22 @@ impl Stage {
         self.expect_topics("created");
     }
 
+    /// The same beside another one's feeds, which are there.
+    pub(crate) fn make_topics_beside(&self) {
+        let (config, _) = self.config("topics");
+        let mut command = program::command(&["topics", "create", "--config"]);
+        command.arg(&config);
+        let said = program::finish(command);
+        assert_eq!(said.lines().filter(|line| line.starts_with("created")).count(), 6, "{said}");
+    }
+
     /// Runs `topics create`, which must say this of every topic.
     pub(crate) fn expect_topics(&self, expected: &str) {
         let (config, _) = self.config("topics");
         let mut command = program::command(&["topics", "create", "--config"]);
         command.arg(&config);
         let said = program::finish(command);
-        assert_eq!(said.lines().count(), self.book.feeds.len() + 5, "{said}");
+        assert_eq!(said.lines().count(), self.book.feeds.len() + 6, "{said}");
         assert!(said.lines().all(|line| line.starts_with(expected)), "expected {expected}:\n{said}");
     }
 
