@@ -125,3 +125,58 @@ fn calendars_actions_and_types() {
         "#]],
     );
 }
+
+const POLICY: &str = "\npolicy:
+  zone: Europe/Berlin
+  quiet_hours: { from: \"21:00\", until: \"08:00\", channels: [chat, email] }
+  caps: [ { at_most: 3, within: 7d }, { channel: email, at_most: 1, within: 1d } ]
+  brake: 50
+  holdout: 10%
+  declined_for: 7d
+  timeline: 5
+";
+
+/// What it is to add a policy, or to change this one.
+fn check_policy(change: &[(&str, &str)], expected: Expect) {
+    let mut new = POLICY.to_owned();
+    for (from, to) in change {
+        assert!(new.contains(from), "{from}");
+        new = new.replace(from, to);
+    }
+    let book = |policy: &str| match compile(&format!("{OLD}{policy}"), "r.yaml") {
+        Ok((book, _)) => book,
+        Err(problems) => panic!("{problems:?}"),
+    };
+    let before = if change.is_empty() { book("") } else { book(POLICY) };
+    let changes = diff(&before, &book(&new));
+    expected.assert_eq(&changes.iter().map(|c| format!("{c}\n")).collect::<String>());
+}
+
+#[test]
+fn policies() {
+    check_policy(
+        &[],
+        expect![[r#"
+        policy: changed in brake, caps, holdout, quiet_hours, timeline, zone
+    "#]],
+    );
+    check_policy(&[("[chat, email]", "[email, chat]"), ("7d }, {", "1w }, {")], expect![[""]]);
+    check_policy(
+        &[("21:00", "22:00"), ("Berlin", "Paris")],
+        expect![[r#"
+        policy: changed in quiet_hours, zone
+    "#]],
+    );
+    check_policy(
+        &[("at_most: 3", "at_most: 2"), ("timeline: 5", "timeline: 6")],
+        expect![[r#"
+        policy: changed in caps, timeline
+    "#]],
+    );
+    check_policy(
+        &[("brake: 50", "brake: 51"), ("10%", "5%"), ("declined_for: 7d", "declined_for: 8d")],
+        expect![[r#"
+            policy: changed in brake, declined_for, holdout
+        "#]],
+    );
+}

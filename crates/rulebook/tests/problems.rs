@@ -173,6 +173,8 @@ fn several_at_once_in_the_order_of_the_file() {
     actions: [ cal ]
     when: { value: { over: 20 } }",
         expect![[r#"
+            r.yaml:6:5: error: a rule of kind `absence` has no `start`; expected `start: ...` in it
+            r.yaml:6:5: error: a rule of kind `absence` has no `within`; expected `within: ...` in it
             r.yaml:6:9: error: `Cart Abandonment` cannot be the name of a rule; expected lower-case letters, digits and `-`, a letter first, at most 80; write `cart-abandonment`?
             r.yaml:7:11: error: `absense` is not possible here; expected one of `match`, `count`, `absence`, `sequence`, `debt`; write `absence`?
             r.yaml:10:12: error: `web.cart.item_aded` is not an event type; expected an event type of the catalogue or of this rulebook's `types`; write `web.cart.item_added`?
@@ -512,7 +514,12 @@ fn a_type_can_have_64_fields_and_no_more() {
             "rulebook: t\nversion: 1\ntypes: {{ a.b: {{ feed: a, fields: {{ {fields} }} }} }}\nrules: []\n"
         )
     };
-    check(&book(64), expect![[""]]);
+    check(
+        &book(64),
+        expect![[r#"
+        r.yaml:4:8: warning: this rulebook has no rules: it finds nothing; expected at least one rule
+    "#]],
+    );
     check(
         &book(65),
         expect![[r#"
@@ -528,8 +535,8 @@ fn more_rules_than_have_numbers() {
     check(
         &source,
         expect![[r#"
-        r.yaml:4:3: error: 65536 rules; expected at most 65535
-    "#]],
+            r.yaml:4:3: error: 65536 rules; expected at most 65534
+        "#]],
     );
 }
 
@@ -654,6 +661,83 @@ actions:
             r.yaml:6:3: warning: `call` lives shorter than the quiet hours last: what is found when they begin expires before they end; expected a longer `ttl`, or shorter quiet hours on this channel
             r.yaml:7:3: warning: no field of the customer's profile says whether `fax` has consent (service for fax): it is taken as given; expected a channel of the profile's `consent`, or `types: { customer.profile_updated: { fields: { consent.fax.service: bool } } }`
             r.yaml:8:3: warning: no field of the customer's profile says whether `spam` has consent (marketing for fax): it is never proposed; expected a channel of the profile's `consent`, or `types: { customer.profile_updated: { fields: { consent.fax.marketing: bool } } }`
+        "#]],
+    );
+}
+
+#[test]
+fn a_rulebook_without_rules_finds_nothing() {
+    check(
+        "rulebook: t\nversion: 1\nrules: []\n",
+        expect![[r#"
+        r.yaml:3:8: warning: this rulebook has no rules: it finds nothing; expected at least one rule
+    "#]],
+    );
+}
+
+#[test]
+fn machines_are_kept_from_what_is_for_people() {
+    check(
+        "rulebook: t
+version: 1
+rules:
+  - { id: a, kind: match, event: web.selfservice.failed, people_only: true, actions: [ call, chat ] }
+  - { id: b, kind: match, event: web.selfservice.failed, people_only: false, actions: [ call, chat ] }
+actions:
+  call: { class: offer, purpose: service, channel: voice, queue: q }
+  chat: { class: offer, by: machine, purpose: service, channel: chat }
+",
+        expect![[r#"
+            r.yaml:4:94: error: `people_only`, but the action `chat` is done by a machine; expected an action with `by: person`
+        "#]],
+    );
+}
+
+#[test]
+fn a_wrong_kind_hides_nothing_else_of_its_rule() {
+    // A word that is nearly right, a key that tells, and nothing to go by.
+    check_rules(
+        "  - { id: a, kind: absense, start: web.cart.item_added, stop: order.placd, within: soon, once: 1, grase: 1h }
+  - { id: b, kind: window, event: payment.failed, at_least: many, within: 1h, actions: [ cal ] }
+  - { id: c, kind: pattern, event: payment.failed, when: { worth: 1 }, cooldown: soon, severity: 200, per: cart }
+  - { id: d, actions: [ cal ], summary: '{worth}' }",
+        expect![[r#"
+            r.yaml:6:20: error: `absense` is not possible here; expected one of `match`, `count`, `absence`, `sequence`, `debt`; write `absence`?
+            r.yaml:6:63: error: `order.placd` is not an event type; expected an event type of the catalogue or of this rulebook's `types`; write `order.placed`?
+            r.yaml:6:84: error: `soon` is not a duration; expected a number and a unit: `500ms`, `20s`, `30m`, `1.5h`, `7d`, `2w` or `3bd`
+            r.yaml:6:96: error: `1` stands here; expected `true` or `false`
+            r.yaml:6:99: error: a rule of kind `absence` has no key `grase`; expected one of `about`, `actions`, `brake`, `calendar`, `cooldown`, `deadline`, `grace`, `holdout`, `id`, `kind`, `measure`, `mode`, `once`, `pause`, `people_only`, `per`, `refresh`, `resume`, `severity`, `start`, `stop`, `success`, `summary`, `unless_seen`, `warn_at`, `when`, `while`, `within`; write `grace`?
+            r.yaml:7:20: error: `window` is not possible here; expected one of `match`, `count`, `absence`, `sequence`, `debt`
+            r.yaml:7:61: error: `many` stands here; expected a whole number from 1 to 1000
+            r.yaml:7:90: error: there is no action `cal`; expected a name from `actions`; write `call`?
+            r.yaml:8:20: error: `pattern` is not possible here; expected one of `match`, `count`, `absence`, `sequence`, `debt`
+            r.yaml:8:60: error: this rule has no measure `worth`; expected one of `events`
+            r.yaml:8:82: error: `soon` is not a duration; expected a number and a unit: `500ms`, `20s`, `30m`, `1.5h`, `7d` or `2w`
+            r.yaml:8:98: error: `200` stands here; expected a whole number from 0 to 100
+            r.yaml:8:108: error: `cart` cannot tell episodes apart; expected a field of the event's data, `data.cart_id`; `source`; or `channel`
+            r.yaml:9:5: error: a rule has no `kind`; expected `kind: ...` in it
+            r.yaml:9:25: error: there is no action `cal`; expected a name from `actions`; write `call`?
+            r.yaml:9:41: error: this rule has no measure `worth`; expected one of `key`
+        "#]],
+    );
+}
+
+#[test]
+fn a_misspelt_type_hides_nothing_else_of_its_rule() {
+    check_rules(
+        "  - { id: a, kind: count, event: payment.faild, where: { data.valeu: { over: 5 } }, at_least: 2, within: 1h, per: data.ordr_id }
+  - { id: b, kind: absence, start: { event: web.cart.item_add, where: { data.sku: 5 } }, stop: 'wb.*', deadline: data.sku,
+      measure: { value: { sum: data.quantiti } } }
+  - { id: c, kind: match, event: something.else, where: { data.any: { ovr: 5 } } }",
+        expect![[r#"
+            r.yaml:6:34: error: `payment.faild` is not an event type; expected an event type of the catalogue or of this rulebook's `types`; write `payment.failed`?
+            r.yaml:6:58: error: `payment.failed` has no field `data.valeu`; write `data.value`?
+            r.yaml:6:115: error: `payment.failed` has no field `data.ordr_id`; write `data.order_id`?
+            r.yaml:7:45: error: `web.cart.item_add` is not an event type; expected an event type of the catalogue or of this rulebook's `types`; write `web.cart.item_added`?
+            r.yaml:7:96: error: no event type matches `wb.*`; write `web.*`?
+            r.yaml:7:114: error: `data.sku` holds text; expected a field that holds a time
+            r.yaml:8:32: error: `web.cart.item_added` has no field `data.quantiti`; write `data.quantity`?
+            r.yaml:9:34: error: `something.else` is not an event type; expected an event type of the catalogue or of this rulebook's `types`
         "#]],
     );
 }

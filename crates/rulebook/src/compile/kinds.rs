@@ -3,7 +3,7 @@
 use super::cond::simplify;
 use super::rule::{Builder, Shape};
 use super::table::Values;
-use crate::yaml::{Map, Node};
+use crate::yaml::{Map, Node, nearest};
 use crate::{Cond, Kind, Roles, Span};
 use cxwatch_event::{MICRO, Micro};
 
@@ -14,6 +14,23 @@ const STEPS_MAX: usize = 8;
 
 /// The words of `kind`.
 pub(super) const KINDS: [&str; 5] = ["match", "count", "absence", "sequence", "debt"];
+
+/// The kind that a rule most likely is of, where its `kind` is wrong: by a word that is nearly right, or by a key that
+/// only one kind has.
+pub(super) fn meant(rule: &Node) -> Option<&'static str> {
+    let written = rule.entry("kind")?.scalar();
+    let telling = [
+        ("start", "absence"),
+        ("deadline", "absence"),
+        ("steps", "sequence"),
+        ("weights", "debt"),
+        ("half_life", "debt"),
+        ("at_least", "count"),
+        ("of_last", "count"),
+    ];
+    let by_key = || telling.iter().find(|(key, _)| rule.entry(key).is_some()).map(|(_, kind)| *kind);
+    written.and_then(|word| nearest(word, KINDS)).or_else(by_key)
+}
 
 /// Reads the keys of a kind.
 pub(super) fn shape<'s>(builder: &mut Builder<'s>, kind: &str, map: &Map<'s>) -> Option<Shape<'s>> {

@@ -113,6 +113,11 @@ pub(crate) fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option
     if reader.failed() {
         return None;
     }
+    if let (Some(node), []) = (tree.entry("rules"), rules) {
+        reader
+            .warning(node.place, "this rulebook has no rules: it finds nothing")
+            .expected("at least one rule");
+    }
     let drafts: Vec<_> = drafts.into_iter().collect::<Option<_>>()?;
     let policy = policy?;
     let desk_uses = policy::desk_uses(&catalogue, &policy, &actions);

@@ -1,6 +1,6 @@
 //! One rule: what all kinds have in common.
 
-use super::kinds::{KINDS, shape};
+use super::kinds::{KINDS, meant, shape};
 use super::measures;
 use super::scope::{Holds, Scope, Target};
 use super::select::Selected;
@@ -252,7 +252,7 @@ fn add(bits: &mut Vec<(u32, Cond<FieldRef>)>, bit: u32, cond: Cond<FieldRef>) {
 pub(super) fn read<'s>(scope: &'s Scope<'s>, at: usize) -> Option<Draft> {
     let (head, reader) = (&scope.heads[at], scope.reader);
     let kind = head.node.entry("kind");
-    let word = kind.and_then(|node| reader.one_of(node, &KINDS));
+    let word = kind.and_then(|node| reader.one_of(node, &KINDS)).or_else(|| meant(head.node));
     let what = word.map_or("a rule".to_owned(), |kind| format!("a rule of kind `{kind}`"));
     let map = reader.map(head.node, &what)?;
     map.need("kind");
@@ -260,7 +260,6 @@ pub(super) fn read<'s>(scope: &'s Scope<'s>, at: usize) -> Option<Draft> {
     if let Some(about) = map.get("about") {
         reader.text(about);
     }
-    let word = word?;
     let calendar = map.get("calendar").and_then(|node| scope.calendar(node));
     let mut builder = Builder {
         scope,
@@ -269,12 +268,12 @@ pub(super) fn read<'s>(scope: &'s Scope<'s>, at: usize) -> Option<Draft> {
         calendar,
         has_calendar: map.get("calendar").is_some(),
     };
-    let shape = shape(&mut builder, word, &map);
+    let shape = word.and_then(|word| shape(&mut builder, word, &map));
     builder.read_guards(&map);
     let treatment = super::treatment::read(&mut builder, &map);
     let people_only = map.get("people_only").and_then(|node| reader.bool(node)).unwrap_or(false);
     let (adds, opens) = shape.as_ref().map_or((0, 0), |s| (s.adds, s.opens));
-    let measures = measures::read(&mut builder, &map, word, adds, &head.measures);
+    let measures = measures::read(&mut builder, &map, word.unwrap_or_default(), adds, &head.measures);
     builder.set_per(map.entry("per"), opens);
     let when = map.get("when").map_or(Some(Cond::True), |node| scope.when(node, &head.measures));
     let severity = read_severity(&builder, &map, opens, head);
@@ -282,7 +281,9 @@ pub(super) fn read<'s>(scope: &'s Scope<'s>, at: usize) -> Option<Draft> {
     let actions = read_actions(scope, &map, people_only);
     super::treatment::warn_if_idle(reader, &map);
     let cooldown_ms = map.get("cooldown").and_then(|node| reader.duration(node));
-    map.done();
+    if word.is_some() {
+        map.done();
+    }
 
     let shape = shape?;
     let (cases, base) = severity?;

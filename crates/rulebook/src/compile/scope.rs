@@ -230,11 +230,7 @@ impl<'a> Scope<'a> {
         let found = if let Some(rule) = text.strip_prefix("rule:") {
             return self.detections(rule, node);
         } else if text.contains('*') {
-            self.catalogue
-                .types()
-                .filter(|(_, t)| is_in_patterns(t) && glob(text, &t.name))
-                .map(|(id, _)| id)
-                .collect()
+            self.matching(text)
         } else if text == builtin::PROFILE {
             self.reader.error(node.place, "a profile is no event of a rule").expected(
                 "`customer.<field>` in a condition: what is known of the customer when an event is judged",
@@ -248,33 +244,44 @@ impl<'a> Scope<'a> {
         } else {
             Vec::from_iter(self.catalogue.id(text))
         };
-        if found.is_empty() {
-            self.unknown_type(text, node.place);
-        }
+        let found = if found.is_empty() { self.unknown_type(text, node.place) } else { found };
         found.into_iter().map(Target::Type).collect()
     }
 
-    fn unknown_type(&self, text: &str, place: Place) {
+    /// The types that match a pattern.
+    fn matching(&self, pattern: &str) -> Vec<TypeId> {
+        let types = self.catalogue.types().filter(|(_, t)| is_in_patterns(t) && glob(pattern, &t.name));
+        types.map(|(id, _)| id).collect()
+    }
+
+    /// Says that a name or pattern stands for no type. What is suggested is what was most likely meant: the rest of the
+    /// rule is checked as if it stood there, so that one wrong letter hides no other problem.
+    fn unknown_type(&self, text: &str, place: Place) -> Vec<TypeId> {
         let is_named = |t: &TypeSpec| t.feed.is_some() && t.name != builtin::PROFILE;
         let names = || self.catalogue.types().filter(|(_, t)| is_named(t)).map(|(_, t)| t.name.as_str());
         if self.by_id.contains_key(text) {
             let problem = self.reader.error(place, format!("`{text}` is a rule, not an event type"));
             problem.suggest(format!("rule:{text}"));
+            Vec::new()
         } else if text.contains('*') {
             let stem = text.split('*').next().unwrap_or_default();
             let families: BTreeSet<String> =
                 names().filter_map(|n| n.split('.').next()).map(|family| format!("{family}.*")).collect();
             let problem = self.reader.error(place, format!("no event type matches `{text}`"));
-            match nearest(&format!("{}.*", stem.trim_end_matches('.')), families.iter().map(String::as_str)) {
+            let near =
+                nearest(&format!("{}.*", stem.trim_end_matches('.')), families.iter().map(String::as_str));
+            match near {
                 Some(family) => problem.suggest(family),
                 None => problem
                     .expected(format!("a pattern like {}", crate::yaml::list_of(families.iter().take(6)))),
             };
+            near.map(|family| self.matching(family)).unwrap_or_default()
         } else {
             self.reader
                 .error(place, format!("`{text}` is not an event type"))
                 .expected("an event type of the catalogue or of this rulebook's `types`")
                 .nearest(text, names());
+            nearest(text, names()).and_then(|near| self.catalogue.id(near)).into_iter().collect()
         }
     }
 

@@ -70,7 +70,9 @@ impl Scope<'_> {
             return Selected { parts, named: targets };
         };
         let Some(conds) = self.where_each(condition, &targets) else {
-            return Selected { parts: Vec::new(), named: targets };
+            // It is wrong, and reported: the rest of the rule is checked as if it were not there.
+            let parts = targets.iter().map(|t| (*t, Cond::True)).collect();
+            return Selected { parts, named: targets };
         };
         let parts: Vec<_> = targets.iter().copied().zip(conds).filter(|(_, cond)| *cond != never()).collect();
         if parts.is_empty() && !targets.is_empty() {
