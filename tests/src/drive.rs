@@ -4,19 +4,47 @@ use crate::naive;
 use crate::world::schedule::{Silence, Step};
 use crate::world::{END, World};
 use cxwatch_engine::{
-    Blindness, BufferedRef, Counts, Detection, Effect, FeedSettings, Filing, Head, Judge, Piece, Settings,
-    Task, Verdict,
+    Blindness, BufferedRef, Counts, Desk, Detection, Effect, FeedSettings, Filing, Head, Judge, Piece,
+    Settings, Task, Verdict,
 };
-use cxwatch_event::{Millis, Record};
-use cxwatch_rulebook::FeedIx;
+use cxwatch_event::{Millis, Record, TypeId};
+use cxwatch_rulebook::{FeedIx, Rulebook};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// A desk that a driver takes results out of.
+pub trait Driven: Desk {
+    /// What comes out.
+    type Out;
+    /// What it keeps for the whole task: it goes with a snapshot's head.
+    type Kept: Clone + PartialEq + std::fmt::Debug;
+
+    /// Takes out what has come since the last call.
+    fn take_out(&mut self) -> Vec<Self::Out>;
+    /// What it keeps now.
+    fn kept(&self) -> Self::Kept;
+    /// Goes on from what was kept.
+    fn go_on(&mut self, kept: &Self::Kept);
+}
+
+impl Driven for Filing {
+    type Out = Effect;
+    type Kept = ();
+
+    fn take_out(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    fn kept(&self) {}
+
+    fn go_on(&mut self, (): &()) {}
+}
+
 /// What came of a schedule.
-#[derive(Debug, Default)]
-pub struct Run {
-    /// All effects that were committed, in order.
-    pub effects: Vec<Effect>,
+#[derive(Debug)]
+pub struct Run<T = Effect> {
+    /// All effects (or what a desk made of them) that were committed, in order.
+    pub effects: Vec<T>,
     /// Events that the clock refused: feed, offset, time.
     pub refused: Vec<(FeedIx, i64, Millis)>,
     /// The task's counts at the end, those of lost tasks left out.
@@ -29,12 +57,27 @@ pub struct Run {
     pub held_max: usize,
 }
 
+impl<T> Default for Run<T> {
+    fn default() -> Self {
+        Run {
+            effects: Vec::new(),
+            refused: Vec::new(),
+            counts: Counts::default(),
+            restores: [0; 2],
+            restores_with_buffer: 0,
+            held_max: 0,
+        }
+    }
+}
+
 /// One committed transaction.
-struct Commit {
+struct Commit<K> {
     verdicts: Vec<Verdict>,
     positions: Vec<i64>,
     instant: Millis,
     digest: u64,
+    /// What the desk kept.
+    kept: K,
     /// What else can be seen of the task, for people.
     seen: String,
     head: Option<Head>,
@@ -51,8 +94,21 @@ struct Commit {
 /// # Errors
 /// Where a restore does not arrive at the state that was committed.
 pub fn run(world: &World, settings: &Settings, steps: &[Step]) -> Result<Run, String> {
-    let mut driver =
-        Driver { world, settings, task: fresh(world, settings), journal: Vec::new(), run: Run::default() };
+    run_with(world, settings, steps, &Filing::default)
+}
+
+/// Runs a world through a schedule at another desk.
+///
+/// # Errors
+/// Where a restore does not arrive at the state that was committed.
+pub fn run_with<D: Driven>(
+    world: &World,
+    settings: &Settings,
+    steps: &[Step],
+    desk: &dyn Fn() -> D,
+) -> Result<Run<D::Out>, String> {
+    let task = fresh(world, settings, desk());
+    let mut driver = Driver { world, settings, desk, task, journal: Vec::new(), run: Run::default() };
     let mut at = 0;
     // A crash happens once; what follows it happens again.
     let mut crashed = BTreeSet::new();
@@ -87,19 +143,20 @@ pub fn settings(world: &World) -> Settings {
     settings
 }
 
-fn fresh(world: &World, settings: &Settings) -> Task<Filing> {
-    Task::new(Arc::clone(&world.book), settings.clone(), Filing::default(), 7)
+fn fresh<D: Desk>(world: &World, settings: &Settings, desk: D) -> Task<D> {
+    Task::new(Arc::clone(&world.book), settings.clone(), desk, 7)
 }
 
-struct Driver<'w> {
+struct Driver<'w, D: Driven> {
     world: &'w World,
     settings: &'w Settings,
-    task: Task<Filing>,
-    journal: Vec<Commit>,
-    run: Run,
+    desk: &'w dyn Fn() -> D,
+    task: Task<D>,
+    journal: Vec<Commit<D::Kept>>,
+    run: Run<D::Out>,
 }
 
-impl Driver<'_> {
+impl<D: Driven> Driver<'_, D> {
     fn step(&mut self, step: Step) {
         match step {
             Step::Read(feed, wall) => {
@@ -135,12 +192,13 @@ impl Driver<'_> {
             task.end_snapshot();
         }
         let head = (snapshot && !task.is_in_snapshot()).then(|| task.begin_snapshot());
-        self.run.effects.append(&mut task.desk_mut().effects);
+        self.run.effects.append(&mut task.desk_mut().take_out());
         self.journal.push(Commit {
             verdicts: task.take_verdicts(),
             positions: feeds(self.world).map(|f| task.position(f)).collect(),
             instant: task.instant(),
             digest: task.digest(),
+            kept: task.desk().kept(),
             seen: seen(task),
             head,
             pieces,
@@ -153,13 +211,13 @@ impl Driver<'_> {
         let snapshot = self.last_snapshot();
         self.run.restores[usize::from(snapshot.is_some())] += 1;
         let (mut task, since) = match snapshot {
-            None => (fresh(self.world, self.settings), 0),
+            None => (fresh(self.world, self.settings, (self.desk)()), 0),
             Some((head_at, end_at)) => (self.load(head_at, end_at)?, head_at + 1),
         };
         if let Some(last) = self.journal.last() {
             task.begin_replay();
             let verdicts: Vec<&Verdict> = self.journal[since..].iter().flat_map(|c| &c.verdicts).collect();
-            Replay::new(self.world, &mut task, &verdicts, last).run()?;
+            Replay::new(self.world, &mut task, &verdicts, (last.instant, &last.positions)).run()?;
             task.end_replay();
             if task.digest() != last.digest {
                 return Err(format!(
@@ -168,7 +226,14 @@ impl Driver<'_> {
                     last.seen
                 ));
             }
-            task.desk_mut().effects.clear();
+            if task.desk().kept() != last.kept {
+                let kept = task.desk().kept();
+                return Err(format!(
+                    "the desk differs after a restore:\n{kept:?}\nwhere it was\n{:?}",
+                    last.kept
+                ));
+            }
+            task.desk_mut().take_out();
         }
         self.run.restores_with_buffer += u32::from(task.buffered() > 0);
         self.task = task;
@@ -182,12 +247,14 @@ impl Driver<'_> {
         Some((head_at, end_at))
     }
 
-    fn load(&self, head_at: usize, end_at: usize) -> Result<Task<Filing>, String> {
+    fn load(&self, head_at: usize, end_at: usize) -> Result<Task<D>, String> {
         let head = self.journal[head_at].head.as_ref().expect("it was found by its head");
         let pieces =
             self.journal[head_at + 1..=end_at].iter().flat_map(|c| &c.pieces).map(|p| p.bytes.as_slice());
         let book = Arc::clone(&self.world.book);
-        let mut task = Task::from_snapshot(book, self.settings.clone(), Filing::default(), 11, head, pieces)?;
+        let mut desk = (self.desk)();
+        desk.go_on(&self.journal[head_at].kept);
+        let mut task = Task::from_snapshot(book, self.settings.clone(), desk, 11, head, pieces)?;
         for reference in &head.buffered {
             let BufferedRef { feed, offset, sub, .. } = *reference;
             let events = &self.world.log[usize::from(feed)][offset as usize].record.events;
@@ -198,7 +265,7 @@ impl Driver<'_> {
     }
 }
 
-fn seen(task: &Task<Filing>) -> String {
+fn seen<D: Desk>(task: &Task<D>) -> String {
     format!(
         "instant {}, buffered {}, held {}, episodes {}, {:?}",
         task.instant(),
@@ -213,8 +280,8 @@ fn feeds(world: &World) -> impl Iterator<Item = FeedIx> + use<> {
     (0..world.log.len() as u8).map(FeedIx)
 }
 
-fn read(
-    task: &mut Task<Filing>,
+fn read<D: Desk>(
+    task: &mut Task<D>,
     world: &World,
     feed: FeedIx,
     judge: Judge<'_>,
@@ -223,24 +290,36 @@ fn read(
     let logged = &world.log[usize::from(feed.0)][offset as usize];
     let mut record: Record = logged.record.clone();
     // A decoder hands over what a rule names.
-    record.events.retain(|event| !world.book.uses(event.kind).is_empty());
+    record.events.retain(|event| is_read(&world.book, event.kind));
     let refused = task.read(feed, offset, logged.recorded_at, &mut record, judge);
     refused.iter().map(|r| (feed, offset, r.time)).collect()
 }
 
+/// Whether rules, decisions or the profile read events of a type.
+fn is_read(book: &Rulebook, kind: TypeId) -> bool {
+    let used = book.desk_uses.get(usize::from(kind.0)).is_some_and(Option::is_some);
+    !book.uses(kind).is_empty() || used || book.profile == Some(kind)
+}
+
 /// Applies a journal's verdicts to a task, reading and processing exactly as far as they tell.
-struct Replay<'a> {
+struct Replay<'a, D: Desk> {
     world: &'a World,
-    task: &'a mut Task<Filing>,
+    task: &'a mut Task<D>,
     /// Those whose place in time counts.
     in_order: Vec<&'a Verdict>,
     proofs: Vec<(u8, i64, &'a Verdict)>,
     refused: BTreeSet<(u8, i64, u32)>,
-    last: &'a Commit,
+    /// Where the last commit was.
+    last: (Millis, &'a [i64]),
 }
 
-impl<'a> Replay<'a> {
-    fn new(world: &'a World, task: &'a mut Task<Filing>, verdicts: &[&'a Verdict], last: &'a Commit) -> Self {
+impl<'a, D: Desk> Replay<'a, D> {
+    fn new(
+        world: &'a World,
+        task: &'a mut Task<D>,
+        verdicts: &[&'a Verdict],
+        last: (Millis, &'a [i64]),
+    ) -> Self {
         let mut replay =
             Replay { world, task, in_order: Vec::new(), proofs: Vec::new(), refused: BTreeSet::new(), last };
         for verdict in verdicts {
@@ -271,12 +350,12 @@ impl<'a> Replay<'a> {
                 self.task.replay_verdict(verdict);
             }
         }
-        self.go_to(self.last.instant, &self.last.positions)
+        self.go_to(self.last.0, self.last.1)
     }
 
     /// Where a verdict stands: after which instant, and which feed must be at which position.
     fn place(&self, verdict: &Verdict) -> (Millis, Vec<i64>) {
-        let mut positions = vec![-1; self.last.positions.len()];
+        let mut positions = vec![-1; self.last.1.len()];
         let instant = match verdict {
             Verdict::LagProof { instant, feed, position, .. }
             | Verdict::Blind { instant, feed, position, .. }
@@ -308,7 +387,7 @@ impl<'a> Replay<'a> {
             }
             // The feed that holds the clock, or else the one that must be read on.
             let holding = feeds(self.world)
-                .filter(|f| self.task.position(*f) < self.last.positions[usize::from(f.0)])
+                .filter(|f| self.task.position(*f) < self.last.1[usize::from(f.0)])
                 .filter(|f| self.task.blindness(*f).is_none())
                 .filter(|f| {
                     positions[usize::from(f.0)] < 0 || self.task.position(*f) < positions[usize::from(f.0)]

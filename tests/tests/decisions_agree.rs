@@ -2,8 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "a property test reports what came up")]
 
+use cxwatch_tests::decisions::desk::RealDesk;
 use cxwatch_tests::decisions::log::{Log, Wrong};
-use cxwatch_tests::decisions::play::{Said, difference, play};
+use cxwatch_tests::decisions::play::{Said, describe, difference, play, shrink};
 use cxwatch_tests::decisions::world::World;
 use cxwatch_tests::seeds;
 use cxwatch_tests::tally::Tally;
@@ -90,17 +91,42 @@ fn adds_up(said: &[Said]) -> bool {
     said.iter().flat_map(|(_, totals)| totals.rules.values()).all(|rule| rule.add_up())
 }
 
+/// Where the decider disagrees with the log.
+fn disagreement(world: &World, expected: &[Said]) -> Option<(String, String)> {
+    let found = play(world, &mut RealDesk::new(Arc::clone(&world.book), &world.terms, true));
+    assert!(adds_up(&found), "CXWATCH_SEED={}: candidates have vanished", world.seed);
+    difference(world, expected, &found)
+}
+
+/// Of so many worlds one may differ: in what is remembered of an episode that was retracted and found again in one step, and
+/// for how long. To be lowered to none, never raised.
+const ONE_IN: usize = 60;
+
 #[test]
-fn naive_alone() {
+fn the_decider_decides_what_the_page_says() {
     let mut tally = Tally::default();
+    let mut differ = Vec::new();
     for seed in seeds(WORLDS) {
         let world = World::draw(seed);
         let mut log = log(&world, None);
-        assert!(adds_up(&play(&world, &mut log)), "CXWATCH_SEED={seed}");
+        let expected = play(&world, &mut log);
+        assert!(adds_up(&expected), "CXWATCH_SEED={seed}");
         count(&mut tally, &log);
+        let Some((kind, _)) = disagreement(&world, &expected) else { continue };
+        if std::env::var("CXWATCH_SEED").is_ok() {
+            let again = |world: &World| disagreement(world, &play(world, &mut self::log(world, None)));
+            let small = shrink(world, |world| again(world).is_some_and(|(found, _)| found == kind));
+            let shown = again(&small).map(|(_, words)| words).unwrap_or_default();
+            panic!("CXWATCH_SEED={seed}: {shown}\n{}", describe(&small));
+        }
+        differ.push((seed, kind));
     }
-    println!("{tally:#?}");
-    assert_eq!(tally.rarer_than(100, &HAPPENINGS), Vec::<String>::new());
+    println!("{tally:#?}\n{} worlds differ: {differ:#?}", differ.len());
+    let worlds = seeds(WORLDS).count();
+    assert!(differ.len() * ONE_IN <= worlds, "{} of {worlds} worlds differ: {differ:#?}", differ.len());
+    if worlds as u64 == WORLDS {
+        assert_eq!(tally.rarer_than(100, &HAPPENINGS), Vec::<String>::new());
+    }
 }
 
 #[test]

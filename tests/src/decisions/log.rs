@@ -7,7 +7,7 @@ use cxwatch_engine::{Detection, Effect, Ended, EventRef};
 use cxwatch_event::messages::SuppressionReason as Reason;
 use cxwatch_event::{Event, Micro, Millis};
 use cxwatch_rulebook::{Action, Class, DeskUse, FieldRef, Level, Op, Outcome, RuleIx, Rulebook};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Logs that are known to be wrong: the comparison must catch each.
@@ -85,6 +85,9 @@ pub(super) enum State {
     HeldOut,
 }
 
+/// Under which arm something is counted, the time of its detection, and whether it is saved.
+pub(super) type Counted = (Arm, Millis, bool);
+
 /// An action, or what was held out instead of one.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
@@ -92,16 +95,16 @@ pub(super) struct Record {
     pub customer: CompactString,
     pub rule: CompactString,
     pub key: CompactString,
-    /// What its episode is about: more than one where it was found again as another.
-    pub abouts: Vec<About>,
+    /// What its episode was about first.
+    pub about: EventRef,
+    /// The number of its episode: counted once.
+    pub episode: usize,
     pub class: Class,
     pub action: usize,
     pub state: State,
     pub revision: u32,
     pub expires: Millis,
     pub level: Level,
-    /// The levels of the detections that it rests on.
-    pub stands: BTreeSet<Level>,
     pub priority: Micro,
     pub requested_at: Millis,
     pub reminded: bool,
@@ -110,7 +113,7 @@ pub(super) struct Record {
     /// The times of the detections with which it won.
     pub wins: Vec<Millis>,
     /// The detection with which it is counted, and whether that is saved. `None`: retracted.
-    pub counted: Option<(Arm, Millis, bool)>,
+    pub counted: Option<Counted>,
     pub forgotten: bool,
     /// As it was before it was retracted in this step, and whether a line says so.
     pub before: Option<(Box<Record>, Option<usize>)>,
@@ -126,13 +129,36 @@ impl Record {
     }
 }
 
+/// A rule's problem with a customer, as long as it is remembered.
+#[derive(Debug, Clone)]
+pub(super) struct Episode {
+    pub number: usize,
+    pub customer: CompactString,
+    pub rule: CompactString,
+    /// What it was about first.
+    pub about: EventRef,
+    pub resolved: bool,
+    /// The levels whose detections stand.
+    pub stands: BTreeSet<Level>,
+    /// Until when it is remembered: one late horizon after everything that came of it.
+    pub keep_until: Millis,
+}
+
+/// Which detection proposed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Proposal {
+    /// Its place among the detections.
+    pub number: u64,
+    /// The number of its episode, as long as that is remembered.
+    pub episode: usize,
+}
+
 /// A candidate that waits.
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
     pub detection: Box<Detection>,
     pub action: usize,
-    /// Its place among the detections.
-    pub proposal: u64,
+    pub proposal: Proposal,
     pub until: Millis,
 }
 
@@ -163,8 +189,15 @@ pub struct Log {
     pub(super) terms: Terms,
     pub(super) wrong: Option<Wrong>,
     pub(super) records: Vec<Record>,
+    pub(super) episodes: Vec<Episode>,
     pub(super) pending: Vec<Pending>,
     pub(super) contacts: Vec<Contact>,
+    /// Episodes found again about something else: customer, rule, what they are about now, and what they were first.
+    aliases: Vec<(CompactString, CompactString, About, EventRef)>,
+    /// Episodes retracted in this step: customer, rule, key, and what they are about.
+    retracted: Vec<(CompactString, CompactString, CompactString, EventRef)>,
+    /// What was counted until it was retracted in this step.
+    uncounted: Vec<(usize, Option<Counted>, Vec<Millis>)>,
     /// Per outcome `declined` or `rejected`: customer, the action's name, time.
     pub(super) refusals: Vec<(CompactString, CompactString, Millis)>,
     /// Per request: the rule and the instant.
@@ -191,8 +224,12 @@ impl Log {
             terms,
             wrong,
             records: Vec::new(),
+            episodes: Vec::new(),
             pending: Vec::new(),
             contacts: Vec::new(),
+            aliases: Vec::new(),
+            uncounted: Vec::new(),
+            retracted: Vec::new(),
             refusals: Vec::new(),
             requests: Vec::new(),
             paused: BTreeSet::new(),
@@ -219,6 +256,8 @@ impl Log {
 
     /// Takes what the desk is told.
     pub fn take(&mut self, when: When, told: &Told) {
+        // What happens at the very instant at which something is forgotten comes before.
+        self.forget(when.customer, when.instant - 1);
         match told {
             Told::Effect(Effect::Detected(detection)) => self.detected(when, detection),
             Told::Effect(Effect::Retracted(ended)) => self.retracted(when, ended),
@@ -232,6 +271,8 @@ impl Log {
 
     /// A step is over.
     pub fn settled(&mut self) {
+        self.uncounted.clear();
+        self.retracted.clear();
         for record in &mut self.records {
             record.before = None;
         }
@@ -255,7 +296,7 @@ impl Log {
         let of_records = self.records.iter().filter(|r| r.customer == customer && !r.forgotten);
         let of_records = of_records.flat_map(|r| {
             let end = r.is_live().then_some(r.expires);
-            let forget = Some(r.expires + self.terms.late_horizon_ms);
+            let forget = Some(r.expires + self.terms.late_horizon_ms).filter(|_| r.state != State::HeldOut);
             [end, forget, self.reminder(r)]
         });
         let of_pending = self.pending.iter().filter(|p| p.detection.customer == customer);
@@ -302,20 +343,13 @@ impl Log {
 
     /// The episodes of a rule and arm, those retracted left out: whether they are saved.
     fn episodes(&self, rule: &str, arm: Arm) -> Vec<bool> {
-        let mut episodes: Vec<(&CompactString, &Vec<About>, bool)> = Vec::new();
+        let mut episodes: BTreeMap<usize, bool> = BTreeMap::new();
         for record in self.records.iter().filter(|r| r.rule == rule) {
-            let Some((_, _, saved)) = record.counted.filter(|(counted, _, _)| *counted == arm) else {
-                continue;
-            };
-            let same = |e: &&mut (&CompactString, &Vec<About>, bool)| {
-                *e.0 == record.customer && e.1.iter().any(|about| record.abouts.contains(about))
-            };
-            match episodes.iter_mut().find(same) {
-                Some(episode) => episode.2 |= saved,
-                None => episodes.push((&record.customer, &record.abouts, saved)),
+            if let Some((_, _, saved)) = record.counted.filter(|(counted, _, _)| *counted == arm) {
+                *episodes.entry(record.episode).or_default() |= saved;
             }
         }
-        episodes.into_iter().map(|(_, _, saved)| saved).collect()
+        episodes.into_values().collect()
     }
 
     pub(super) fn action(&self, ix: usize) -> &Action {
@@ -358,13 +392,16 @@ impl Log {
 
     /// A detection proposes every action of its rule.
     fn detected(&mut self, when: When, detection: &Detection) {
+        let rule = self.book.rule(detection.rule).id.clone();
+        self.find_elsewhere(&rule, detection);
+        let about = self.first_about(&rule, &detection.customer, &detection.about);
+        let detection = &Detection { about, ..detection.clone() };
         let rule = self.book.rule(detection.rule).clone();
         self.proposals += 1;
+        let proposal = Proposal { number: self.proposals, episode: self.stand(detection) };
         self.candidates.extend(rule.actions.iter().map(|_| rule.id.clone()));
-        if detection.level == Level::Breach && self.wrong != Some(Wrong::WarningStaysPending) {
-            self.end_pending(when, Reason::Replaced, |p| {
-                p.detection.level == Level::Warning && is_same_episode(&p.detection, detection)
-            });
+        if self.wrong != Some(Wrong::WarningStaysPending) {
+            self.end_pending(when, Reason::Replaced, |p| is_same_episode(&p.detection, detection));
         }
         let mut alive = Vec::new();
         for action in rule.actions.iter().map(|a| usize::from(*a)) {
@@ -373,7 +410,7 @@ impl Log {
                 None => alive.push(action),
             }
         }
-        self.find_again(detection, &alive);
+        self.find_again(detection, &alive, proposal.episode);
         let mut offers = Vec::new();
         for action in alive {
             if self.is_known(when, detection, action) {
@@ -382,63 +419,113 @@ impl Log {
             if self.action(action).class == Class::Offer {
                 offers.push(action);
             } else {
-                self.decide(when, detection, &[action], self.proposals);
+                self.decide(when, detection, &[action], proposal);
             }
         }
-        self.decide(when, detection, &offers, self.proposals);
+        self.decide(when, detection, &offers, proposal);
+        // Of what nothing came is remembered until the deadline that it warned of.
+        let stood = self.episodes.iter().find(|e| e.number == proposal.episode);
+        if stood.is_some_and(|e| e.keep_until > Millis::MIN || e.stands.contains(&Level::Warning)) {
+            self.keep(proposal.episode, detection.deadline);
+        } else {
+            self.episodes.retain(|e| e.number != proposal.episode);
+        }
+    }
+
+    /// The same rule and key found in the step in which its episode was retracted is that episode, whatever it is about.
+    fn find_elsewhere(&mut self, rule: &CompactString, detection: &Detection) {
+        if self.wrong == Some(Wrong::AgainIsNew) {
+            return;
+        }
+        let customer = &detection.customer;
+        let about = About::of(&self.first_about(rule, customer, &detection.about));
+        let is = |e: &Episode| e.customer == *customer && e.rule == *rule && About::of(&e.about) == about;
+        if self.episodes.iter().any(is) {
+            return;
+        }
+        let again = |(c, r, key, _): &&(CompactString, CompactString, CompactString, EventRef)| {
+            c == customer && r == rule && *key == detection.key
+        };
+        let Some((_, _, _, first)) = self.retracted.iter().find(again).cloned() else { return };
+        self.aliases.push((customer.clone(), rule.clone(), about, first));
+        self.happened.push("found again about something else");
+    }
+
+    /// What an episode was about first.
+    fn first_about(&self, rule: &str, customer: &str, about: &EventRef) -> EventRef {
+        let known = |first: &EventRef| self.episodes.iter().any(|e| About::of(&e.about) == About::of(first));
+        let alias =
+            self.aliases.iter().rev().find(|(c, r, a, first)| {
+                c == customer && r == rule && *a == About::of(about) && known(first)
+            });
+        alias.map_or_else(|| about.clone(), |(_, _, _, first)| first.clone())
     }
 
     /// What was retracted in this step and is proposed again never was retracted.
-    fn find_again(&mut self, detection: &Detection, alive: &[usize]) {
+    fn find_again(&mut self, detection: &Detection, alive: &[usize], episode: usize) {
         if self.wrong == Some(Wrong::AgainIsNew) {
             return;
         }
         let rule = self.book.rule(detection.rule).id.clone();
-        let about = About::of(&detection.about);
-        let fits = |log: &Log, record: &Record| {
-            let same = |action: &usize| *action == record.action;
-            let offer = |action: &usize| log.action(*action).class == Class::Offer;
-            record.before.as_ref().is_some_and(|(before, _)| {
-                if before.state == State::HeldOut { alive.iter().any(offer) } else { alive.iter().any(same) }
-            })
-        };
-        // First those about the same, then those of the same key, one of an id's kind each.
-        let mut taken: Vec<(bool, usize)> = Vec::new();
-        for exactly in [true, false] {
-            for at in 0..self.records.len() {
-                let record = &self.records[at];
-                let here = record.customer == detection.customer
-                    && record.rule == rule
-                    && record.key == detection.key;
-                let kind = (record.is_offer(), if record.is_offer() { 0 } else { record.action });
-                let known_already = self.records.iter().any(|r| {
-                    r.customer == detection.customer
-                        && r.rule == rule
-                        && !r.forgotten
-                        && r.before.is_none()
-                        && (r.is_offer(), if r.is_offer() { 0 } else { r.action }) == kind
-                        && r.abouts.contains(&about)
-                });
-                if !here
-                    || record.abouts.contains(&about) != exactly
-                    || taken.contains(&kind)
-                    || known_already
-                    || !fits(self, record)
-                {
-                    continue;
-                }
-                taken.push(kind);
-                let (before, line) = self.records[at].before.take().expect("it fits");
-                self.records[at] = *before;
-                if !exactly {
-                    self.records[at].abouts.push(about.clone());
-                    self.happened.push("found again about something else");
-                }
-                if let Some(line) = line {
-                    self.lines[line] = None;
-                    self.happened.push("found again in one step");
-                }
+        for (at, counted, wins) in std::mem::take(&mut self.uncounted) {
+            let record = &mut self.records[at];
+            if record.episode == episode {
+                (record.counted, record.wins) = (counted, wins);
+            } else {
+                self.uncounted.push((at, counted, wins));
             }
+        }
+        for at in 0..self.records.len() {
+            let record = &self.records[at];
+            let here = record.customer == detection.customer
+                && record.rule == rule
+                && About::of(&record.about) == About::of(&detection.about);
+            let proposed = |before: &Record| match before.state {
+                State::HeldOut => alive.iter().any(|action| self.action(*action).class == Class::Offer),
+                _ => alive.contains(&record.action),
+            };
+            if !here || !record.before.as_ref().is_some_and(|(before, _)| proposed(before)) {
+                continue;
+            }
+            let (before, line) = self.records[at].before.take().expect("it was retracted in this step");
+            self.records[at] = *before;
+            if let Some(line) = line {
+                self.lines[line] = None;
+                self.happened.push("found again in one step");
+            }
+        }
+    }
+
+    /// The number of a detection's episode, which stands now.
+    fn stand(&mut self, detection: &Detection) -> usize {
+        let rule = self.book.rule(detection.rule).id.clone();
+        let about = About::of(&detection.about);
+        let is = |e: &&mut Episode| {
+            e.customer == detection.customer && e.rule == rule && About::of(&e.about) == about
+        };
+        if let Some(known) = self.episodes.iter_mut().find(is) {
+            known.stands.insert(detection.level);
+            known.resolved = false;
+            return known.number;
+        }
+        let number = self.proposals as usize;
+        self.episodes.push(Episode {
+            number,
+            customer: detection.customer.clone(),
+            rule,
+            about: detection.about.clone(),
+            resolved: false,
+            stands: BTreeSet::from([detection.level]),
+            keep_until: Millis::MIN,
+        });
+        number
+    }
+
+    /// An episode is remembered one late horizon longer than this.
+    pub(super) fn keep(&mut self, number: usize, until: Millis) {
+        let until = until + self.terms.late_horizon_ms;
+        for episode in self.episodes.iter_mut().filter(|e| e.number == number) {
+            episode.keep_until = episode.keep_until.max(until);
         }
     }
 
@@ -458,7 +545,6 @@ impl Log {
     fn is_known(&mut self, when: When, detection: &Detection, action: usize) -> bool {
         let Some(at) = self.record_of(detection, action) else { return false };
         let record = &self.records[at];
-        let id = record.id;
         let reason = match record.state {
             State::Requested | State::Accepted | State::Contacted if record.action == action => {
                 self.update(when, at, detection);
@@ -473,7 +559,7 @@ impl Log {
             State::Done(_) => Reason::Cooldown,
             State::Over => return false,
         };
-        self.suppress_by(when, detection, action, reason, None, Some(id), None);
+        self.suppress(when, detection, action, reason);
         true
     }
 
@@ -485,8 +571,9 @@ impl Log {
         self.records.iter().position(|r| {
             r.customer == detection.customer
                 && r.rule == *rule
-                && r.abouts.contains(&about)
+                && About::of(&r.about) == about
                 && !r.forgotten
+                && (r.state != State::HeldOut || self.episodes.iter().any(|e| e.number == r.episode))
                 && if offer { r.is_offer() } else { r.action == action }
         })
     }
@@ -495,24 +582,24 @@ impl Log {
         let record = &mut self.records[at];
         let breached = record.level == Level::Warning && detection.level == Level::Breach;
         record.level = record.level.min(detection.level);
-        record.stands.insert(detection.level);
         let ttl_ms = self.book.actions[record.action].ttl_ms;
         record.expires = record.expires.max(end_of_life(detection, ttl_ms));
+        let (episode, expires) = (record.episode, record.expires);
+        self.keep(episode, expires);
         self.say(when, at, Said::Updated(if breached { Cause::Breached } else { Cause::Changed }));
     }
 
     /// What was held out is found again.
     fn stands_again(&mut self, at: usize, detection: &Detection, action: usize) {
-        let ttl_ms = self.action(action).ttl_ms;
+        let end = end_of_life(detection, self.action(action).ttl_ms);
         let record = &mut self.records[at];
-        record.stands.insert(detection.level);
-        if record.action == action {
-            record.expires = record.expires.max(end_of_life(detection, ttl_ms));
-        }
+        record.expires = record.expires.max(end);
         if record.counted.is_none() {
             record.counted = Some((Arm::HeldOut, detection.time, false));
             record.wins.push(detection.time);
         }
+        let (episode, expires) = (record.episode, record.expires);
+        self.keep(episode, expires);
     }
 
     /// The records of an episode.
@@ -520,35 +607,73 @@ impl Log {
         let rule = &self.book.rule(ended.rule).id;
         let about = About::of(&ended.about);
         let is = |r: &Record| {
-            r.customer == ended.customer && r.rule == *rule && r.abouts.contains(&about) && !r.forgotten
+            r.customer == ended.customer && r.rule == *rule && About::of(&r.about) == about && !r.forgotten
         };
         (0..self.records.len()).filter(|at| is(&self.records[*at])).collect()
     }
 
+    /// An end, with what its episode was about first.
+    fn of_first(&self, ended: &Ended) -> Ended {
+        let rule = &self.book.rule(ended.rule).id;
+        Ended { about: self.first_about(rule, &ended.customer, &ended.about), ..ended.clone() }
+    }
+
     fn retracted(&mut self, when: When, ended: &Ended) {
+        let ended = &self.of_first(ended);
+        let rule = self.book.rule(ended.rule).id.clone();
+        let waited = self.pending.len();
         self.end_pending(when, Reason::Retracted, |p| is_of(p, ended) && p.detection.level == ended.level);
-        for at in self.of_episode(ended) {
-            if !self.records[at].stands.contains(&ended.level) {
+        let mut gone = self.pending.len() < waited;
+        let about = About::of(&ended.about);
+        let is =
+            |e: &&mut Episode| e.customer == ended.customer && e.rule == rule && About::of(&e.about) == about;
+        let episode = self.episodes.iter_mut().find(is);
+        if let Some(episode) = episode.filter(|e| e.stands.contains(&ended.level)) {
+            episode.stands.remove(&ended.level);
+            if episode.stands.is_empty() {
+                gone = true;
+                let number = episode.number;
+                self.retract_episode(when, number);
+            } else {
+                self.happened.push("retracted while the other level stands");
+            }
+        }
+        if gone {
+            self.retracted.push((ended.customer.clone(), rule, ended.key.clone(), ended.about.clone()));
+        }
+    }
+
+    /// An episode of which nothing stands is none.
+    fn retract_episode(&mut self, when: When, number: usize) {
+        for at in 0..self.records.len() {
+            if self.records[at].episode != number {
                 continue;
             }
             let before = Box::new(self.records[at].clone());
-            let record = &mut self.records[at];
-            record.stands.remove(&ended.level);
-            if !record.stands.is_empty() {
-                self.happened.push("retracted while the other level stands");
-                continue;
-            }
-            record.counted = None;
+            let counted = self.records[at].counted.take();
+            self.uncounted.push((at, counted, self.records[at].wins.clone()));
             if self.wrong != Some(Wrong::CooldownOutlivesRetraction) {
-                record.wins.clear();
+                self.records[at].wins.clear();
             }
-            let said = self.is_over_by(when, at, Cause::Retracted);
-            self.records[at].before = Some((before, said.then(|| self.lines.len() - 1)));
+            if !self.records[at].forgotten {
+                let said = self.is_over_by(when, at, Cause::Retracted);
+                self.records[at].before = Some((before, said.then(|| self.lines.len() - 1)));
+            }
         }
     }
 
     fn resolved(&mut self, when: When, ended: &Ended) {
+        let ended = &self.of_first(ended);
         self.end_pending(when, Reason::Resolved, |p| is_of(p, ended));
+        let rule = self.book.rule(ended.rule).id.clone();
+        let about = About::of(&ended.about);
+        let is =
+            |e: &&mut Episode| e.customer == ended.customer && e.rule == rule && About::of(&e.about) == about;
+        // It is said once, not for the warning and again for the breach.
+        let before = self.episodes.iter_mut().find(is).map(|e| std::mem::replace(&mut e.resolved, true));
+        if before == Some(true) {
+            return;
+        }
         for at in self.of_episode(ended) {
             self.is_over_by(when, at, Cause::Resolved);
         }
@@ -632,16 +757,30 @@ impl Log {
             }
         }
         self.obstacles_ended(when);
-        for at in (0..self.records.len()).filter(|at| mine(self, *at)).collect::<Vec<_>>() {
-            let record = &mut self.records[at];
-            record.forgotten |= record.expires + self.terms.late_horizon_ms <= now;
+        self.forget(when.customer, now);
+    }
+
+    /// Forgets what has been over for one late horizon.
+    fn forget(&mut self, customer: &str, until: Millis) {
+        let (records, pending) = (&self.records, &self.pending);
+        let open = |e: &Episode| {
+            records.iter().any(|r| r.episode == e.number && r.is_live())
+                || pending.iter().any(|p| p.proposal.episode == e.number)
+        };
+        self.episodes.retain(|e| e.customer != customer || e.keep_until > until || open(e));
+        for record in self.records.iter_mut().filter(|r| r.customer == customer && !r.is_live()) {
+            record.forgotten |= if record.state == State::HeldOut {
+                !self.episodes.iter().any(|e| e.number == record.episode)
+            } else {
+                record.expires + self.terms.late_horizon_ms <= until
+            };
         }
     }
 
     /// Decides again what was deferred until now, one detection after the other.
     fn obstacles_ended(&mut self, when: When) {
         let is_due = |p: &Pending| p.until <= when.instant && p.detection.customer == *when.customer;
-        let due: BTreeSet<u64> = self.pending.iter().filter(|p| is_due(p)).map(|p| p.proposal).collect();
+        let due: BTreeSet<Proposal> = self.pending.iter().filter(|p| is_due(p)).map(|p| p.proposal).collect();
         for proposal in due {
             let (again, kept): (Vec<Pending>, Vec<Pending>) = std::mem::take(&mut self.pending)
                 .into_iter()
@@ -669,20 +808,20 @@ impl Log {
         let book = Arc::clone(&self.book);
         match &book.desk_uses[usize::from(event.kind.0)] {
             None => {}
-            Some(DeskUse::Contact { when: cond, channel }) => {
-                if cond.holds(&|field, op| test(event, field, op)) {
-                    let channel = match channel {
-                        FieldRef::Data(ix) => event.field(*ix).and_then(|v| v.as_text()).map(Into::into),
-                        FieldRef::Const(value) => value.as_text().map(Into::into),
-                        _ => None,
-                    };
-                    self.contacts.push(Contact {
-                        customer: when.customer.clone(),
-                        channel,
-                        by: "machine".into(),
-                        time: event.time,
-                    });
-                }
+            Some(DeskUse::Contact { when: cond, .. }) if !cond.holds(&|field, op| test(event, field, op)) => {
+            }
+            Some(DeskUse::Contact { channel, .. }) => {
+                let channel = match channel {
+                    FieldRef::Data(ix) => event.field(*ix).and_then(|v| v.as_text()).map(Into::into),
+                    FieldRef::Const(value) => value.as_text().map(Into::into),
+                    _ => None,
+                };
+                self.contacts.push(Contact {
+                    customer: when.customer.clone(),
+                    channel,
+                    by: "machine".into(),
+                    time: event.time,
+                });
             }
             Some(DeskUse::Outcome { outcome, action_id }) => {
                 let named = event.field(*action_id).and_then(|v| v.as_text()).unwrap_or_default();
@@ -767,6 +906,22 @@ impl Log {
         }
     }
 
+    /// The id that an action has or would have.
+    pub(super) fn id_of(&self, detection: &Detection, action: usize) -> ActionId {
+        let rule = &self.book.rule(detection.rule).id;
+        let proposed = self.action(action);
+        match self.record_of(detection, action) {
+            Some(at) => self.records[at].id,
+            None => ActionId::new(&self.book.name, rule, &detection.customer, &detection.about, proposed),
+        }
+    }
+
+    /// Whether a candidate of this problem ever was an action that is known, or waits.
+    fn is_named(&self, detection: &Detection, action: usize) -> bool {
+        let waits = |p: &Pending| is_same_episode(&p.detection, detection);
+        self.record_of(detection, action).is_some() || self.pending.iter().any(waits)
+    }
+
     /// A candidate leads to nothing.
     pub(super) fn suppress(&mut self, when: When, detection: &Detection, action: usize, reason: Reason) {
         self.suppress_by(when, detection, action, reason, None, None, None);
@@ -785,10 +940,8 @@ impl Log {
     ) {
         let rule = &self.book.rule(detection.rule).id;
         let proposed = self.action(action);
-        let id = match self.record_of(detection, action) {
-            Some(at) => self.records[at].id,
-            None => ActionId::new(&self.book.name, rule, &detection.customer, &detection.about, proposed),
-        };
+        let named = self.is_named(detection, action);
+        let id = if named { self.id_of(detection, action) } else { ActionId([0; 16]) };
         self.lines.push(Some(Line {
             instant: when.instant,
             customer: detection.customer.clone(),

@@ -4,6 +4,7 @@
 //! cut short, nothing counted in advance. It is slow and easy to check against the page.
 
 pub mod book;
+pub mod desk;
 pub mod log;
 pub mod play;
 pub mod quiet;
@@ -15,7 +16,7 @@ use cxwatch_decision::ActionId;
 use cxwatch_engine::{Detection, Effect, EventRef};
 use cxwatch_event::messages::SuppressionReason;
 use cxwatch_event::{Event, Micro, Millis, Profile};
-use cxwatch_rulebook::{Level, RuleIx};
+use cxwatch_rulebook::RuleIx;
 use std::collections::BTreeMap;
 
 /// What the desk is told of one customer at one instant.
@@ -89,14 +90,14 @@ pub struct Line {
     pub customer: CompactString,
     /// The rule's id.
     pub rule: CompactString,
-    /// The action's id.
-    pub id: ActionId,
-    /// Its name.
+    /// The action's name.
     pub action: CompactString,
     /// Its revision; 0 for a suppression.
     pub revision: u32,
     /// What was decided.
     pub said: Said,
+    /// The action's id. All zeroes for a candidate that no action has come of: nobody will ask for it.
+    pub id: ActionId,
     /// When the action's life is over; of a suppression: when the obstacle is, where that is known.
     pub until: Option<Millis>,
     /// Of a suppression: the action that stands in the way.

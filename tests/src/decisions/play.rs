@@ -4,6 +4,7 @@ use super::log::Log;
 use super::world::{Step, World};
 use super::{Line, Told, Totals, When};
 use compact_str::CompactString;
+use cxwatch_engine::Effect;
 use cxwatch_event::{Millis, Profile};
 use std::collections::BTreeMap;
 
@@ -80,7 +81,8 @@ impl Player {
     fn come_to(&mut self, subject: &mut impl Subject, time: Millis) {
         loop {
             let due = CUSTOMERS.iter().filter_map(|customer| subject.next(customer)).min();
-            let Some(due) = due.filter(|due| *due <= time) else { break };
+            // At each instant first the events, then whoever is to be woken.
+            let Some(due) = due.filter(|due| *due < time) else { break };
             let instant = self.instant.map_or(due, |instant| instant.max(due));
             self.instant = Some(instant);
             for customer in &CUSTOMERS {
@@ -117,25 +119,58 @@ pub fn play(world: &World, subject: &mut impl Subject) -> Vec<Said> {
     all
 }
 
-/// Where two first differ, in words.
-pub fn difference(world: &World, one: &[Said], other: &[Said]) -> Option<String> {
-    let at = one.iter().zip(other).position(|(one, other)| one != other)?;
+/// Where two first differ: what for, and in words.
+pub fn difference(world: &World, one: &[Said], other: &[Said]) -> Option<(String, String)> {
+    let same = |(one, other): (&Said, &Said)| one.1 == other.1 && one.0 == alike(&one.0, &other.0);
+    let at = one.iter().zip(other).position(|pair| !same(pair))?;
     let ((one, totals), (other, other_totals)) = (&one[at], &other[at]);
-    let only = |these: &[Line], those: &[Line]| {
-        let only: Vec<String> =
-            these.iter().filter(|l| !those.contains(l)).map(|l| format!("  {l:?}")).collect();
-        only.join("\n")
+    let other = &alike(one, other);
+    let expected: Vec<&Line> = one.iter().filter(|l| !other.contains(l)).collect();
+    let found: Vec<&Line> = other.iter().filter(|l| !one.contains(l)).collect();
+    let kinds = |lines: &[&Line]| {
+        let mut kinds: Vec<_> = lines.iter().map(|line| line.said).collect();
+        kinds.sort();
+        kinds.dedup();
+        kinds
     };
-    let mut words = format!(
-        "step {at} {:?}\nexpected only:\n{}\nfound only:\n{}",
+    let kind = format!("{:?} {:?} {}", kinds(&expected), kinds(&found), totals == other_totals);
+    let list = |lines: &[&Line]| lines.iter().map(|l| format!("  {l:?}\n")).collect::<String>();
+    let words = format!(
+        "step {at} {:?}\nexpected only:\n{}found only:\n{}expected {totals:?}\nfound    {other_totals:?}",
         world.steps[at],
-        only(one, other),
-        only(other, one)
+        list(&expected),
+        list(&found)
     );
-    if totals != other_totals {
-        words += &format!("\nexpected {totals:?}\nfound    {other_totals:?}");
+    Some((kind, words))
+}
+
+/// The other's lines, without what the page leaves open: when the obstacle to a candidate ends, and which action is in the way,
+/// where it does not name one; and the priority of what was not compared.
+fn alike(one: &[Line], other: &[Line]) -> Vec<Line> {
+    let mut left = other.to_vec();
+    let mut one = one.to_vec();
+    one.sort_by_key(|line| line.id.0 == [0; 16]);
+    let mut alike = Vec::new();
+    for one in &one {
+        let like = |other: &Line| {
+            let mut other = other.clone();
+            if matches!(one.said, super::Said::Suppressed(_)) {
+                other.until = one.until.and(other.until);
+                other.by = one.by.and(other.by);
+                other.priority = one.priority.and(other.priority);
+                if one.id.0 == [0; 16] {
+                    other.id = one.id;
+                }
+            }
+            other
+        };
+        if let Some(at) = left.iter().position(|other| like(other) == *one) {
+            alike.push(like(&left.remove(at)));
+        }
     }
-    Some(words)
+    alike.extend(left);
+    alike.sort();
+    alike
 }
 
 /// Leaves out what a disagreement does not need.
@@ -146,11 +181,31 @@ pub fn shrink(mut world: World, still: impl Fn(&World) -> bool) -> World {
         while from < world.steps.len() {
             let mut smaller = world.clone();
             smaller.steps.drain(from..(from + size).min(world.steps.len()));
-            if still(&smaller) { world = smaller } else { from += size }
+            if can_be(&smaller) && still(&smaller) { world = smaller } else { from += size }
         }
         size /= 2;
     }
     world
+}
+
+/// Whether nothing is found before its time, nor ends that was not found.
+fn can_be(world: &World) -> bool {
+    let mut now = Millis::MIN;
+    let mut found = Vec::new();
+    world.steps.iter().all(|step| match step {
+        Step::At(time) => {
+            now = *time;
+            true
+        }
+        Step::Tell(_, Told::Effect(Effect::Detected(d))) => {
+            found.push((d.id, d.level));
+            d.time <= now
+        }
+        Step::Tell(_, Told::Effect(Effect::Retracted(e) | Effect::Resolved(e))) => {
+            found.contains(&(e.id, e.level))
+        }
+        _ => true,
+    })
 }
 
 /// A world in words.
@@ -163,7 +218,8 @@ pub fn describe(world: &World) -> String {
             rule.id, rule.actions, rule.per, rule.cooldown_ms, rule.treatment
         );
     }
-    for action in &world.book.actions {
+    let used = |at: usize| world.book.rules.iter().any(|r| r.actions.contains(&(at as u16)));
+    for (_, action) in world.book.actions.iter().enumerate().filter(|(at, _)| used(*at)) {
         words += &format!("{action:?}\n");
     }
     for (at, step) in world.steps.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The stages from *may we?* on.
 
-use super::log::{Log, Pending, Record, State, Wrong};
+use super::log::{Log, Pending, Proposal, Record, State, Wrong};
 use super::quiet::{end_of_quiet, is_open, is_quiet, next_opening, zone};
 use super::{About, Arm, Cause, Said, When, end_of_life};
 use cxwatch_decision::ActionId;
@@ -9,7 +9,6 @@ use cxwatch_event::messages::SuppressionReason as Reason;
 use cxwatch_event::{MICRO, Micro, Millis, Value};
 use cxwatch_rulebook::{ActionField, Cap, Class, Cond, Factor};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 
 const MINUTE_MS: Millis = 60_000;
 
@@ -18,7 +17,13 @@ type Against = (Reason, Option<Millis>, Option<ActionId>);
 
 impl Log {
     /// Decides candidates of one detection that are alive: one that is no offer, or all its offers together.
-    pub(super) fn decide(&mut self, when: When, detection: &Detection, candidates: &[usize], proposal: u64) {
+    pub(super) fn decide(
+        &mut self,
+        when: When,
+        detection: &Detection,
+        candidates: &[usize],
+        proposal: Proposal,
+    ) {
         let mut now = Vec::new();
         let mut deferred = Vec::new();
         for action in candidates.iter().copied() {
@@ -46,12 +51,12 @@ impl Log {
         }
         if candidates.first().is_some_and(|a| self.action(*a).class != Class::Offer) {
             for action in now {
-                self.win(when, detection, action, Arm::Treated);
+                self.win(when, detection, action, Arm::Treated, proposal);
             }
-        } else if self.choose(when, detection, &now) {
-            let (replaced, kept) = std::mem::take(&mut self.pending)
-                .into_iter()
-                .partition(|p| p.proposal == proposal && self.action(p.action).class == Class::Offer);
+        } else if self.choose(when, detection, &now, proposal) {
+            let (replaced, kept) = std::mem::take(&mut self.pending).into_iter().partition(|p| {
+                p.proposal.number == proposal.number && self.action(p.action).class == Class::Offer
+            });
             self.pending = kept;
             let replaced: Vec<Pending> = replaced;
             for pending in replaced {
@@ -59,10 +64,15 @@ impl Log {
                 self.suppress(when, &pending.detection, pending.action, Reason::Replaced);
             }
         }
+        for at in 0..self.pending.len() {
+            if self.pending[at].proposal.number == proposal.number {
+                self.keep(proposal.episode, self.end_of(&self.pending[at]));
+            }
+        }
     }
 
     /// *Which one?* and *holdout*: whether one of the offers is taken or held out.
-    fn choose(&mut self, when: When, detection: &Detection, offers: &[usize]) -> bool {
+    fn choose(&mut self, when: When, detection: &Detection, offers: &[usize], proposal: Proposal) -> bool {
         let with_priority: Vec<(usize, Micro)> =
             offers.iter().map(|a| (*a, self.priority(when, detection, *a))).collect();
         let Some(highest) = with_priority.iter().map(|(_, p)| *p).max() else { return false };
@@ -74,7 +84,7 @@ impl Log {
         }
         let held_out = self.is_held_out(detection);
         if held_out && self.wrong == Some(Wrong::HoldoutFirst) {
-            self.hold_out(when, detection, winner, priority);
+            self.hold_out(when, detection, winner, priority, proposal);
             return true;
         }
         let other = (0..self.records.len()).find(|at| {
@@ -95,39 +105,48 @@ impl Log {
             }
         }
         if held_out {
-            self.hold_out(when, detection, winner, priority);
+            self.hold_out(when, detection, winner, priority, proposal);
             return true;
         }
         if let Some(at) = other {
+            let newcomer = self.id_of(detection, winner);
             self.is_over_by(when, at, Cause::Superseded);
+            self.lines.last_mut().and_then(Option::as_mut).expect("it was live").by = Some(newcomer);
         }
-        self.win(when, detection, winner, Arm::Treated);
+        self.win(when, detection, winner, Arm::Treated, proposal);
         true
     }
 
-    fn hold_out(&mut self, when: When, detection: &Detection, action: usize, priority: Micro) {
+    fn hold_out(
+        &mut self,
+        when: When,
+        detection: &Detection,
+        action: usize,
+        priority: Micro,
+        proposal: Proposal,
+    ) {
         self.suppress_by(when, detection, action, Reason::Holdout, None, None, Some(priority));
-        self.win(when, detection, action, Arm::HeldOut);
+        self.win(when, detection, action, Arm::HeldOut, proposal);
     }
 
     /// A candidate is requested, or held out.
-    fn win(&mut self, when: When, detection: &Detection, action: usize, arm: Arm) {
+    fn win(&mut self, when: When, detection: &Detection, action: usize, arm: Arm, proposal: Proposal) {
         let rule = self.book.rule(detection.rule).id.clone();
         let proposed = self.action(action).clone();
         let at = self.record_of(detection, action).unwrap_or_else(|| {
             self.records.push(Record {
+                episode: proposal.episode,
                 id: ActionId::new(&self.book.name, &rule, &detection.customer, &detection.about, &proposed),
                 customer: detection.customer.clone(),
                 rule: rule.clone(),
                 key: detection.key.clone(),
-                abouts: vec![About::of(&detection.about)],
+                about: detection.about.clone(),
                 class: proposed.class,
                 action,
                 state: State::HeldOut,
                 revision: 0,
                 expires: Millis::MIN,
                 level: detection.level,
-                stands: BTreeSet::new(),
                 priority: 0,
                 requested_at: when.instant,
                 reminded: false,
@@ -144,23 +163,24 @@ impl Log {
         let record = &mut self.records[at];
         let again = record.expires != Millis::MIN;
         record.action = action;
-        record.stands.insert(detection.level);
         record.level = detection.level;
-        record.expires = record.expires.max(end_of_life(detection, proposed.ttl_ms));
+        record.expires = end_of_life(detection, proposed.ttl_ms);
         record.priority = priority;
         record.requested_at = when.instant;
         (record.reminded, record.reached, record.before) = (false, false, None);
         if cools {
             record.wins.push(detection.time);
         }
+        let expires = record.expires;
         if record.counted.is_none_or(|(counted, _, _)| counted != arm) {
             record.counted = Some((arm, detection.time, false));
         }
+        record.state = if arm == Arm::HeldOut { State::HeldOut } else { State::Requested };
+        let success_within = self.book.rule(detection.rule).treatment.success_within_ms.unwrap_or(0);
+        self.keep(proposal.episode, expires.max(detection.time + success_within));
         if arm == Arm::HeldOut {
-            record.state = State::HeldOut;
             return;
         }
-        record.state = State::Requested;
         self.requests.push((rule, when.instant));
         if again {
             self.happened.push("requested again");
@@ -210,10 +230,10 @@ impl Log {
         {
             return Some((Reason::Brake, Some((minute + 1) * MINUTE_MS), None));
         }
-        self.cooldown(detection).or_else(|| self.declined(when, action))
+        self.cooldown(when, detection).or_else(|| self.declined(when, action))
     }
 
-    fn cooldown(&self, detection: &Detection) -> Option<Against> {
+    fn cooldown(&self, when: When, detection: &Detection) -> Option<Against> {
         let rule = self.book.rule(detection.rule);
         let cooldown_ms = rule.cooldown_ms?;
         let about = About::of(&detection.about);
@@ -221,11 +241,16 @@ impl Log {
             r.customer == detection.customer
                 && r.rule == rule.id
                 && r.key == detection.key
-                && !r.abouts.contains(&about)
+                && About::of(&r.about) != about
         });
-        let ends = others.flat_map(|r| r.wins.iter().map(move |won| (won + cooldown_ms, r.id)));
-        let (until, by) = ends.filter(|(until, _)| detection.time < *until).max()?;
-        Some((Reason::Cooldown, Some(until), Some(by)))
+        let ends = others.flat_map(|r| r.wins.iter().map(|won| (won + cooldown_ms, r.requested_at)));
+        // It is forgotten one late horizon after its end.
+        let known = |until: Millis, begun: Millis| {
+            when.instant <= until + self.terms.late_horizon_ms || begun == when.instant
+        };
+        let ends = ends.filter(|(until, begun)| detection.time < *until && known(*until, *begun));
+        let (until, _) = ends.max()?;
+        Some((Reason::Cooldown, Some(until), None))
     }
 
     fn declined(&self, when: When, action: usize) -> Option<Against> {
