@@ -98,8 +98,8 @@ fn disagreement(world: &World, expected: &[Said]) -> Option<(String, String)> {
     difference(world, expected, &found)
 }
 
-/// Of so many worlds one may differ: in what is remembered of an episode that was retracted and found again in one step, and
-/// for how long. To be lowered to none, never raised.
+/// Of so many worlds one may differ. Why is known of a few only: cool-downs that outlive a second retraction in one step, and
+/// what is found again but no longer proposed. To be lowered to none, never raised.
 const ONE_IN: usize = 60;
 
 #[test]
