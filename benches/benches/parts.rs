@@ -1,7 +1,7 @@
 //! Decoder, engine and the whole job, part by part.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use cxwatch_benches::pipeline::{DecodeOnly, Decoded, Job};
+use cxwatch_benches::pipeline::{DecodeOnly, Decoded, Encode, Job};
 use cxwatch_benches::stream::{Parameters, Produced, Stream};
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn parts(criterion: &mut Criterion) {
     let decoded = Decoded::new(&book, &lines);
     group.bench_function("engine", |b| {
         b.iter_batched(
-            || (Job::new(Arc::clone(&book)), decoded.clone()),
+            || (Job::<Encode>::new(Arc::clone(&book)), decoded.clone()),
             |(mut job, decoded)| {
                 job.decoded(decoded);
                 job
@@ -45,7 +45,7 @@ fn parts(criterion: &mut Criterion) {
     });
     group.bench_function("job", |b| {
         b.iter(|| {
-            let mut job = Job::new(Arc::clone(&book));
+            let mut job = Job::<Encode>::new(Arc::clone(&book));
             lines.iter().for_each(|line| job.line(line.as_bytes()));
             job.messages
         });

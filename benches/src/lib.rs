@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// The three headline rules: cart abandonment, failed self-service, a wait beyond its service level.
 pub const HEADLINE: &str = include_str!("../headline.yaml");
 
+/// The rulebook that comes with cxwatch.
+pub const STARTER: &str = include_str!("../../rulebooks/starter.yaml");
+
 /// A compiled rulebook.
 pub fn rulebook(source: &str) -> anyhow::Result<Arc<Rulebook>> {
     let compiled = cxwatch_rulebook::compile(source, "rulebook");

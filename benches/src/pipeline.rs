@@ -1,8 +1,8 @@
 //! The job of one thread: bytes in, actions out; and the same with nothing behind the decoder.
 
 use cxwatch_decision::{Decider, DeciderSettings, Message, Messages, WallClock};
-use cxwatch_engine::{FOREVER, Judge, NEVER, Settings, Task};
-use cxwatch_event::{Decoder, Record};
+use cxwatch_engine::{Desk, Effect, FOREVER, Judge, Moment, NEVER, Settings, Task};
+use cxwatch_event::{Decoder, Millis, Record};
 use cxwatch_rulebook::{FeedIx, Rulebook};
 use std::io::Write;
 use std::sync::Arc;
@@ -47,8 +47,105 @@ impl Decoded {
     }
 }
 
-/// The whole job: decode, order, detect, decide, encode.
-pub struct Job {
+/// How far a job goes.
+pub trait Stage {
+    /// The desk that takes the detections.
+    type Desk: Desk;
+
+    /// A desk that has taken nothing.
+    fn desk(settings: &Settings) -> Self::Desk;
+
+    /// Takes what the desk has decided, and encodes it; how many messages that were.
+    fn deliver(desk: &mut Self::Desk, messages: &Messages<'_>, out: &mut Vec<u8>) -> u64;
+}
+
+/// Decode, order and detect; detections go nowhere.
+#[derive(Debug)]
+pub struct Detect;
+
+/// And decide; decisions go nowhere.
+#[derive(Debug)]
+pub struct Decide;
+
+/// And encode: the whole job.
+#[derive(Debug)]
+pub struct Encode;
+
+/// A desk that wants nothing.
+#[derive(Debug)]
+pub struct Nobody;
+
+impl Desk for Nobody {
+    type State = ();
+
+    fn take(&mut self, _: &Moment<'_>, (): &mut (), _: &Effect) {}
+
+    fn next(&self, (): &()) -> Option<Millis> {
+        None
+    }
+
+    fn wake(&mut self, _: &Moment<'_>, (): &mut ()) {}
+
+    fn rule_removed(&mut self, _: &Moment<'_>, (): &mut (), _: &str) {}
+
+    fn is_idle(&self, (): &()) -> bool {
+        true
+    }
+}
+
+impl Stage for Detect {
+    type Desk = Nobody;
+
+    fn desk(_: &Settings) -> Nobody {
+        Nobody
+    }
+
+    fn deliver(_: &mut Nobody, _: &Messages<'_>, _: &mut Vec<u8>) -> u64 {
+        0
+    }
+}
+
+impl Stage for Decide {
+    type Desk = Decider;
+
+    fn desk(settings: &Settings) -> Decider {
+        Decider::new(DeciderSettings {
+            act_from: NEVER,
+            remember_ms: settings.late_horizon_ms,
+            partitions: 1,
+            wall: WallClock::None,
+        })
+    }
+
+    fn deliver(desk: &mut Decider, _: &Messages<'_>, _: &mut Vec<u8>) -> u64 {
+        desk.take_decisions().len() as u64
+    }
+}
+
+impl Stage for Encode {
+    type Desk = Decider;
+
+    fn desk(settings: &Settings) -> Decider {
+        Decide::desk(settings)
+    }
+
+    fn deliver(desk: &mut Decider, messages: &Messages<'_>, out: &mut Vec<u8>) -> u64 {
+        let decisions = desk.take_decisions();
+        for decision in &decisions {
+            out.clear();
+            let written = match messages.decision(0, decision) {
+                Message::Action(m) => serde_json::to_writer(&mut *out, &m),
+                Message::Suppression(m) => serde_json::to_writer(&mut *out, &m),
+            };
+            written.expect("writing to memory does not fail");
+            out.flush().expect("memory needs no flushing");
+        }
+        decisions.len() as u64
+    }
+}
+
+/// The job of one thread, as far as the stage says.
+pub struct Job<S: Stage = Encode> {
     book: Arc<Rulebook>,
     settings: Settings,
     decoder: Decoder,
@@ -56,8 +153,8 @@ pub struct Job {
     offsets: Vec<i64>,
     since: u32,
     /// The task, to be asked about its state.
-    pub task: Task<Decider>,
-    /// Actions and suppressions written.
+    pub task: Task<S::Desk>,
+    /// Actions and suppressions decided.
     pub messages: u64,
     out: Vec<u8>,
 }
@@ -65,17 +162,11 @@ pub struct Job {
 /// So many records are read before time is moved.
 const SLICE: u32 = 512;
 
-impl Job {
+impl<S: Stage> Job<S> {
     /// A task that has read nothing.
     pub fn new(book: Arc<Rulebook>) -> Self {
         let settings = Settings::new(book.feeds.len());
-        let desk = Decider::new(DeciderSettings {
-            act_from: NEVER,
-            remember_ms: settings.late_horizon_ms,
-            partitions: 1,
-            wall: WallClock::None,
-        });
-        let mut task = Task::new(Arc::clone(&book), settings.clone(), desk, 0);
+        let mut task = Task::new(Arc::clone(&book), settings.clone(), S::desk(&settings), 0);
         let used = book.feeds_read();
         for feed in (0..book.feeds.len() as u8).map(FeedIx).filter(|f| !used.contains(*f)) {
             task.end(feed);
@@ -127,17 +218,7 @@ impl Job {
     fn advance(&mut self) {
         while self.task.advance(FOREVER, usize::MAX) {}
         self.task.take_verdicts();
-        let decisions = self.task.desk_mut().take_decisions();
         let messages = Messages::new(&self.book, &self.settings);
-        for decision in &decisions {
-            self.out.clear();
-            let written = match messages.decision(0, decision) {
-                Message::Action(m) => serde_json::to_writer(&mut self.out, &m),
-                Message::Suppression(m) => serde_json::to_writer(&mut self.out, &m),
-            };
-            written.expect("writing to memory does not fail");
-            self.out.flush().expect("memory needs no flushing");
-            self.messages += 1;
-        }
+        self.messages += S::deliver(self.task.desk_mut(), &messages, &mut self.out);
     }
 }

@@ -4,7 +4,7 @@ use super::{StreamArguments, range};
 use anyhow::{Context, Result};
 use clap::Args;
 use cxwatch_benches::clock::{allowed_cores, resident_bytes, thread_cpu};
-use cxwatch_benches::pipeline::{DecodeOnly, Job};
+use cxwatch_benches::pipeline::{DecodeOnly, Encode, Job};
 use cxwatch_benches::stream::{Parameters, Produced, Stream};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         let mut decode = DecodeOnly::new(&book);
         let alone = timed(&path, |line| decode.line(line))?;
         let before = resident_bytes();
-        let mut job = Job::new(Arc::clone(&book));
+        let mut job = Job::<Encode>::new(Arc::clone(&book));
         let whole = timed(&path, |line| job.line(line))?;
         let held = resident_bytes().saturating_sub(before);
         let per_second = |time: Duration| events as f64 / time.as_secs_f64();

@@ -5,6 +5,7 @@
 mod file;
 mod kafka;
 mod memory;
+mod rules;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -28,6 +29,8 @@ enum Command {
     Kafka(kafka::Arguments),
     /// What customers, episodes and idle rules cost, in bytes and in time.
     Memory(memory::Arguments),
+    /// The starter rulebook next to the three headline rules: speed, memory, and the share of each stage.
+    Rules(rules::Arguments),
     /// Memory and time at one number of customers; `memory` calls it.
     #[command(hide = true)]
     One(memory::One),
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
         Command::File(arguments) => file::run(&arguments),
         Command::Kafka(arguments) => kafka::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
+        Command::Rules(arguments) => rules::run(&arguments),
         Command::One(arguments) => memory::one(&arguments),
     }
 }

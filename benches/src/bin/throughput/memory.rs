@@ -5,7 +5,7 @@ use super::range;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use cxwatch_benches::clock::{resident_bytes, thread_cpu};
-use cxwatch_benches::pipeline::Job;
+use cxwatch_benches::pipeline::{Encode, Job, Stage};
 use cxwatch_benches::stream::{BEGIN, DEFAULT_SEED, Parameters, Produced, Stream};
 use cxwatch_event::{Millis, rfc3339};
 use std::sync::Arc;
@@ -51,18 +51,21 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(super) struct One {
-    customers: u32,
-    events: u64,
-    rate: u64,
-    seed: u64,
+    pub(super) customers: u32,
+    pub(super) events: u64,
+    pub(super) rate: u64,
+    pub(super) seed: u64,
+    /// The starter rulebook instead of the headline rules.
+    #[arg(long)]
+    pub(super) starter: bool,
 }
 
 /// What one process found.
-struct Found {
+pub(super) struct Found {
     customers: u32,
-    resident: f64,
-    with_state: f64,
-    episodes: f64,
+    pub(super) resident: f64,
+    pub(super) with_state: f64,
+    pub(super) episodes: f64,
     timers: f64,
     nanos: f64,
 }
@@ -79,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     );
     let mut all = Vec::new();
     for &customers in &arguments.customers {
-        let found = in_a_process(&One { customers, events, rate, seed })?;
+        let found = in_a_process(&One { customers, events, rate, seed, starter: false })?;
         println!(
             "{customers:>10} {:>12} {:>12} {:>12} {:>12.1} {:>12.0}",
             found.with_state,
@@ -131,7 +134,9 @@ fn idle(arguments: &Arguments) -> Result<()> {
     let many = cxwatch_benches::rulebook(&cxwatch_benches::with_idle_rules(arguments.idle_rules))?;
     let mut ratios = Vec::new();
     for _ in 0..arguments.rounds {
-        let cost = |book| through(&mut Job::new(Arc::clone(book)), Stream::new(parameters), 0).as_secs_f64();
+        let cost = |book| {
+            through(&mut Job::<Encode>::new(Arc::clone(book)), Stream::new(parameters), 0).as_secs_f64()
+        };
         let without = cost(&none);
         ratios.push(cost(&many) / without);
     }
@@ -156,7 +161,7 @@ fn deadlines(arguments: &Arguments) -> Result<()> {
     let mut ratios = Vec::new();
     for _ in 0..arguments.rounds {
         let cost = |waiting| {
-            let mut job = Job::new(Arc::clone(&book));
+            let mut job = Job::<Encode>::new(Arc::clone(&book));
             (0..waiting).for_each(|number| job.line(account_opened(number).as_bytes()));
             // What opened them is settled with the first half of the stream.
             through(&mut job, Stream::new(parameters), parameters.events / 2).as_secs_f64()
@@ -180,10 +185,12 @@ fn account_opened(number: u64) -> String {
     )
 }
 
-fn in_a_process(one: &One) -> Result<Found> {
-    let One { customers, events, rate, seed } = one;
+pub(super) fn in_a_process(one: &One) -> Result<Found> {
+    let One { customers, events, rate, seed, starter } = one;
     let arguments = [u64::from(*customers), *events, *rate, *seed].map(|number| number.to_string());
-    let output = std::process::Command::new(std::env::current_exe()?).arg("one").args(arguments).output()?;
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.arg("one").args(arguments).args(starter.then_some("--starter"));
+    let output = command.output()?;
     if !output.status.success() {
         bail!("{customers} customers: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -196,15 +203,16 @@ fn in_a_process(one: &One) -> Result<Found> {
 }
 
 pub(super) fn one(one: &One) -> Result<()> {
-    let One { customers, events, rate, seed } = *one;
-    let book = cxwatch_benches::rulebook(cxwatch_benches::HEADLINE).context("the headline rules")?;
+    let One { customers, events, rate, seed, starter } = *one;
+    let source = if starter { cxwatch_benches::STARTER } else { cxwatch_benches::HEADLINE };
+    let book = cxwatch_benches::rulebook(source).context("the rules")?;
     // What the generator and an empty task hold does not count.
-    let mut warm = Job::new(Arc::clone(&book));
+    let mut warm = Job::<Encode>::new(Arc::clone(&book));
     through(&mut warm, Stream::new(Parameters { seed, customers: 1, events: CHUNK as u64, rate }), 0);
     drop(warm);
     let stream = Stream::new(Parameters { seed, customers, events, rate });
     let before = resident_bytes();
-    let mut job = Job::new(book);
+    let mut job = Job::<Encode>::new(book);
     let half = events / 2;
     let time = through(&mut job, stream, half);
     println!(
@@ -219,7 +227,7 @@ pub(super) fn one(one: &One) -> Result<()> {
 }
 
 /// The CPU time that the job takes, from the event of this number on; making the events does not count.
-fn through(job: &mut Job, mut stream: Stream, from: u64) -> Duration {
+pub(super) fn through<S: Stage>(job: &mut Job<S>, mut stream: Stream, from: u64) -> Duration {
     let mut out = Produced::default();
     let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(CHUNK));
     let (mut time, mut done) = (Duration::ZERO, 0);
