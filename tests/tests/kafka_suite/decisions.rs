@@ -61,11 +61,7 @@ fn kills_change_no_decision() {
     for what in ["action.requested", "action.revoked", "action.expired", "holdout", "contact_policy"] {
         assert!(seen.contains_key(what), "no {what} among {seen:?}");
     }
-    assert_eq!(
-        strays.len(),
-        sent / 20 + usize::from(sent % 20 > 0),
-        "every twentieth names another partition"
-    );
+    assert_eq!(strays.len(), sent.div_ceil(20), "every twentieth names another partition");
 }
 
 /// An ordinary day in the feeds' topics; its customers.

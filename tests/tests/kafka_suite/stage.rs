@@ -134,8 +134,8 @@ impl Stage {
         for feed in &self.book.feeds {
             let _ = writeln!(
                 text,
-                "  {feed}: {{ topic: {}, reorder: {REORDER_MS}ms, max_delay: {MAX_DELAY_MS}ms }}",
-                format!("{}.{feed}", self.feeds_of)
+                "  {feed}: {{ topic: {}.{feed}, reorder: {REORDER_MS}ms, max_delay: {MAX_DELAY_MS}ms }}",
+                self.feeds_of
             );
         }
         let _ = writeln!(text, "topics:\n  partitions: {PARTITIONS}\n  replication: 1");
