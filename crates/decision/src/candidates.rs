@@ -20,6 +20,8 @@ pub(crate) struct Found<'a> {
     pub(crate) detection: &'a Detection,
     /// The number of its episode.
     pub(crate) episode: u32,
+    /// How often it has proposed before.
+    pub(crate) times: u32,
     pub(crate) timeline: &'a Timeline,
 }
 
@@ -98,7 +100,9 @@ impl Decider {
         for waiting in desktop.pending.extract_if(.., |w| w.episode == episode).collect::<Vec<_>>() {
             self.end_waiting(moment, desktop, &waiting, Against::of(SuppressionReason::Replaced));
         }
-        let found = Found { moment, rule, detection, episode, timeline };
+        let (Detection { level, time, .. }, instant) = (detection, moment.instant);
+        let times = desktop.propose_again(episode, *level, *time, instant, self.settings.remember_ms);
+        let found = Found { moment, rule, detection, episode, times, timeline };
         let actions = rule.actions.iter().map(|ix| &moment.book.actions[usize::from(*ix)]);
         // What goes on comes first, then what stands alone.
         let is_restored =
@@ -273,6 +277,7 @@ impl Decider {
             episode: found.episode,
             id: candidate.id,
             number: candidate.number,
+            times: found.times,
             action: candidate.action.id.clone(),
             class: candidate.action.class,
             reason,
@@ -301,6 +306,7 @@ impl Decider {
         desktop.remember(recent(found, candidate, Noted::Suppressed(against.reason)));
         self.fresh.push(Decision::Suppressed(Suppressed {
             number: candidate.number,
+            times: found.times,
             reason: against.reason,
             until: against.until,
             by_action: against.by,
@@ -334,6 +340,7 @@ impl Decider {
         });
         self.fresh.push(Decision::Suppressed(Suppressed {
             number: waiting.number,
+            times: waiting.times,
             reason: against.reason,
             until: against.until,
             by_action: against.by,

@@ -91,6 +91,8 @@ pub struct Loser {
 pub struct Suppressed {
     /// The candidate's number in its task.
     pub number: u64,
+    /// How often its detection had proposed before: retracted and found again, it does so once more.
+    pub times: u32,
     /// Why.
     pub reason: SuppressionReason,
     /// When the obstacle ends, where that is known.

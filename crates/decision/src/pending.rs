@@ -14,6 +14,8 @@ pub(crate) struct Waiting {
     pub(crate) episode: u32,
     pub(crate) id: ActionId,
     pub(crate) number: u64,
+    /// How often its detection had proposed before.
+    pub(crate) times: u32,
     pub(crate) action: CompactString,
     pub(crate) class: Class,
     pub(crate) reason: SuppressionReason,

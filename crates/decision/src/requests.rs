@@ -273,7 +273,8 @@ impl Decider {
                 self.end_waiting(moment, desktop, &waiting, Against::of(SuppressionReason::NotEligible));
             }
             let Some(rule) = rule else { continue };
-            let found = Found { moment, rule, detection: &detection, episode: first.episode, timeline };
+            let (episode, times) = (first.episode, first.times);
+            let found = Found { moment, rule, detection: &detection, episode, times, timeline };
             self.head.tally.of(&rule.id).pending -= together.len() as u64;
             let candidates = together.iter().filter_map(|w| {
                 let action = named(&w.action)?;

@@ -37,6 +37,8 @@ pub(crate) struct Desktop {
     pub(crate) refusals: Vec<Refusal>,
     /// The last decisions, oldest first.
     pub(crate) recent: Vec<Recent>,
+    /// How often each detection has proposed, one late horizon long.
+    pub(crate) proposed: Vec<Proposed>,
     /// The number of the next episode.
     pub(crate) next_episode: u32,
 }
@@ -125,6 +127,15 @@ pub(crate) struct Refusal {
     pub(crate) action: CompactString,
     pub(crate) time: Millis,
     pub(crate) forget_at: Millis,
+}
+
+/// A detection that has proposed: a problem, a level and a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Proposed {
+    /// A hash of it.
+    what: u64,
+    times: u32,
+    forget_at: Millis,
 }
 
 /// One of the last decisions.
@@ -216,6 +227,36 @@ impl Desktop {
             self.recent.remove(0);
         }
         self.recent.push(recent);
+    }
+
+    /// How often this detection has proposed before: retracted and found again, it does so once more. A memory, like
+    /// the last decisions: it keeps nobody.
+    pub(crate) fn propose_again(
+        &mut self,
+        number: u32,
+        level: Level,
+        time: Millis,
+        instant: Millis,
+        remember_ms: Millis,
+    ) -> u32 {
+        let episode = self.episode(number).expect("it has just been opened");
+        let level_byte = [level as u8];
+        let problem = episode.problem().to_le_bytes();
+        let parts: [&[u8]; 4] = [&problem, &level_byte, &time.to_le_bytes(), episode.rule.as_bytes()];
+        let what = xxhash_rust::xxh3::xxh3_64(&parts.concat());
+        self.proposed.retain(|p| p.forget_at > instant);
+        let forget_at = instant.max(time).saturating_add(remember_ms);
+        match self.proposed.iter_mut().find(|p| p.what == what) {
+            Some(known) => {
+                known.times += 1;
+                known.forget_at = known.forget_at.max(forget_at);
+                known.times
+            }
+            None => {
+                self.proposed.push(Proposed { what, times: 0, forget_at });
+                0
+            }
+        }
     }
 
     /// When something is to be done or forgotten.

@@ -191,11 +191,14 @@ fn key(e: &EventRef) -> EventKey {
 
 /// The name of a detection: one per problem, level and time.
 fn detection_id(id: u64, level: cxwatch_rulebook::Level, time: i64) -> String {
-    let level = match level {
+    format!("{id:016x}-{}-{time}", letter(level))
+}
+
+fn letter(level: cxwatch_rulebook::Level) -> char {
+    match level {
         cxwatch_rulebook::Level::Breach => 'b',
         cxwatch_rulebook::Level::Warning => 'w',
-    };
-    format!("{id:016x}-{level}-{time}")
+    }
 }
 
 /// A rule's sentence about a detection.

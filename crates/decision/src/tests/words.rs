@@ -43,10 +43,25 @@ fn an_action_says_what_it_rests_on_and_what_else_there_was() {
 fn suppressions_of_one_problem_have_ids_of_their_own() {
     let mut desk = Desktop::of(vec![offer("x", MICRO), offer("y", MICRO)]);
     desk.book.rules[0].treatment.shadow = true;
-    desk.breach(0, "e1", 100).breach(0, "e1", 100);
+    desk.detect(Level::Warning, "e1", 80).breach(0, "e1", 100).retract("e1", 110).breach(0, "e1", 100);
     let (_, suppressions) = messages(&mut desk);
-    let ids: std::collections::BTreeSet<_> = suppressions.iter().map(|s| &s.id).collect();
-    assert_eq!(ids.len(), 4);
+    let id = &suppressions[0].data.action_id;
+    let tails: Vec<_> =
+        suppressions.iter().map(|s| s.id.strip_prefix(id.as_str()).unwrap_or_default()).collect();
+    assert_eq!(tails, ["-x-w-80-0", "-y-w-80-0", "-x-b-100-0", "-y-b-100-0", "-x-b-100-1", "-y-b-100-1"]);
+}
+
+#[test]
+fn a_suppression_says_the_same_on_as_many_partitions_as_there_may_be() {
+    let said = |before: u64| {
+        let mut desk = Desktop::calm();
+        desk.book.rules[0].treatment.shadow = true;
+        let candidates = before;
+        desk.decider.set_head(crate::DeciderHead { candidates, ..crate::DeciderHead::default() });
+        desk.breach(0, "e1", 100);
+        messages(&mut desk).1
+    };
+    assert_eq!(said(0), said(7));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Actions and suppressions on the wire.
 
-use super::{Messages, cut, key, level};
+use super::{Messages, cut, key, letter, level};
 use crate::life::Published;
 use crate::{ActionChange, Grounds, Loser, Score, Suppressed};
 use cxwatch_event::Millis;
@@ -109,7 +109,9 @@ impl Messages<'_> {
     pub(super) fn suppression(&self, s: &Suppressed) -> SuppressionMessage {
         let d = &s.detection;
         let action_id = s.id.to_string();
-        let id = format!("{action_id}-suppressed-{}", s.number);
+        // Nothing of the task: as many partitions as there may be, the message is the same.
+        let level_letter = letter(d.level);
+        let id = format!("{action_id}-{}-{level_letter}-{}-{}", s.action, d.time, s.times);
         let data = SuppressionData {
             action_id,
             action: s.action.to_string(),

@@ -4,7 +4,8 @@ use super::{Arm, CloudEvent, EventKey, Level, Rfc3339, RuleRef, Score};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A candidate that led to no action.
+/// A candidate that led to no action. Its `id` is `<action_id>-<action>-<b or w>-<detection time in ms>-<n>`: which time its
+/// detection has proposed it.
 pub type SuppressionMessage = CloudEvent<SuppressionKind, SuppressionData>;
 
 /// The type of a suppression.
