@@ -5,6 +5,7 @@ pub mod cli;
 mod cluster;
 mod control;
 mod demo;
+mod explain;
 pub mod generate;
 mod problems;
 pub mod replay;

@@ -13,7 +13,7 @@ use cxwatch_rulebook::{FeedIx, FeedSet, Level, Roles, RuleIx, Rulebook, Span};
 
 /// Something that happened to a rule's state of one customer, or did not. Told to a desk that watches the customer
 /// ([`Desk::watched`]); detections and what becomes of them are [`crate::Effect`]s.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The rule.
     pub rule: RuleIx,
@@ -28,7 +28,7 @@ pub struct Note {
 }
 
 /// What a note tells.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// The rule names the event's type, but its conditions do not hold.
     PassedBy,

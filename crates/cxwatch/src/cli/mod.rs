@@ -5,9 +5,11 @@
 
 pub(crate) mod cluster;
 mod completions;
+mod explain;
 pub(crate) mod file;
 mod generate;
 mod init;
+mod input;
 mod pause;
 mod replay;
 mod rules;
@@ -29,6 +31,7 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Replay(Box<replay::Args>),
+    Explain(Box<explain::Args>),
     Rules(rules::Args),
     Generate(generate::Args),
     Demo(crate::demo::Args),
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Init(args) => init::run(&args),
         Command::Replay(args) => replay::run(*args),
+        Command::Explain(args) => explain::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Demo(args) => crate::demo::run(&args),

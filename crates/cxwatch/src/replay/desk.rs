@@ -1,7 +1,9 @@
 //! What the tasks of a replay say, kept in order until it is written.
 
+use compact_str::CompactString;
+use cxwatch_decision::explanation::Told;
 use cxwatch_decision::{CustomerState, Decider, DeciderSettings, Decision, WallClock};
-use cxwatch_engine::{Desk, Effect, EventRef, Moment, NEVER};
+use cxwatch_engine::{Desk, Effect, EventRef, Moment, NEVER, Note};
 use cxwatch_event::{Event, Millis};
 use cxwatch_rulebook::RuleIx;
 
@@ -19,6 +21,9 @@ pub enum Said {
 pub struct Ledger {
     effects: Vec<(Millis, Effect)>,
     decider: Decider,
+    /// The customer whose story is kept.
+    watched: Option<CompactString>,
+    story: Vec<(Millis, Told)>,
 }
 
 impl Ledger {
@@ -30,7 +35,28 @@ impl Ledger {
             partitions,
             wall: WallClock::None,
         };
-        Ledger { effects: Vec::new(), decider: Decider::new(settings) }
+        Ledger { effects: Vec::new(), decider: Decider::new(settings), watched: None, story: Vec::new() }
+    }
+
+    /// Keeps everything that is told of this customer.
+    pub fn watching(self, customer: Option<CompactString>) -> Self {
+        Ledger { watched: customer, ..self }
+    }
+
+    /// Takes what was told of the customer, in order: at one instant the decisions come last.
+    pub fn take_story(&mut self) -> Vec<(Millis, Told)> {
+        let mut story = std::mem::take(&mut self.story);
+        story.sort_by_key(|(instant, told)| (*instant, matches!(told, Told::Decision(_))));
+        story
+    }
+
+    /// What decisions are taken by.
+    pub fn decider(&self) -> &Decider {
+        &self.decider
+    }
+
+    fn is_watched(&self, customer: &str) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched == customer)
     }
 
     /// Takes what has been said since the last call: by instants; at one instant first the effects, then the decisions.
@@ -39,6 +65,9 @@ impl Ledger {
         let mut effects = self.effects.drain(..).peekable();
         for decision in self.decider.take_decisions() {
             let instant = instant_of(&decision);
+            if self.watched.as_deref() == Some(customer_of(&decision)) {
+                self.story.push((instant, Told::Decision(decision.clone())));
+            }
             while let Some((at, effect)) = effects.next_if(|(at, _)| *at <= instant) {
                 out.push((at, Said::Effect(effect)));
             }
@@ -55,10 +84,20 @@ fn instant_of(decision: &Decision) -> Millis {
     }
 }
 
+fn customer_of(decision: &Decision) -> &str {
+    match decision {
+        Decision::Action(action) => &action.customer,
+        Decision::Suppressed(suppressed) => &suppressed.detection.customer,
+    }
+}
+
 impl Desk for Ledger {
     type State = CustomerState;
 
     fn take(&mut self, moment: &Moment<'_>, state: &mut CustomerState, effect: &Effect) {
+        if self.is_watched(moment.customer) {
+            self.story.push((moment.instant, Told::Effect(effect.clone())));
+        }
         self.effects.push((moment.instant, effect.clone()));
         self.decider.take(moment, state, effect);
     }
@@ -76,6 +115,14 @@ impl Desk for Ledger {
         at: &EventRef,
     ) {
         self.decider.succeeded(moment, state, rule, key, at);
+    }
+
+    fn watched(&self) -> Option<&str> {
+        self.watched.as_deref()
+    }
+
+    fn note(&mut self, moment: &Moment<'_>, _: &mut CustomerState, note: &Note) {
+        self.story.push((moment.instant, Told::Note(note.clone())));
     }
 
     fn next(&self, state: &CustomerState) -> Option<Millis> {

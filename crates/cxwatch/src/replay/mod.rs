@@ -18,6 +18,7 @@ pub(crate) use input::total_bytes;
 pub use tasks::Tasks;
 
 use anyhow::Result;
+use compact_str::CompactString;
 use cxwatch_engine::{Counts, FOREVER, NEVER, Refused, Settings};
 use cxwatch_event::mapping::Mapping;
 use cxwatch_event::{Millis, Reason, Record, Rejection};
@@ -50,6 +51,8 @@ pub struct Job<'m> {
     pub sort_bytes_max: Option<usize>,
     /// The feeds that the input has events of, where the caller knows.
     pub feeds: Option<FeedSet>,
+    /// The customer whose story is kept for [`Sink::ends`].
+    pub watched: Option<CompactString>,
 }
 
 /// What takes the results of a replay as they come.
@@ -62,6 +65,23 @@ pub trait Sink {
 
     /// So much has been read.
     fn progress(&mut self, progress: Progress);
+
+    /// A record, of which something is left, is about to be read into the tasks.
+    fn reads(&mut self, _: &Place<'_>, _: &Record) {}
+
+    /// All has been read, and the clock stands where it stops.
+    fn ends(&mut self, _: &mut Tasks<Ledger>) {}
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The file, or the topic.
+    pub path: &'a Path,
+    /// The line, from 1, or the offset.
+    pub line: u64,
+    /// Of a topic: the partition.
+    pub partition: Option<usize>,
 }
 
 /// A refusal and its place.
@@ -158,7 +178,7 @@ pub(crate) fn replay_topics(job: &Job<'_>, topics: topics::Topics, sink: &mut im
 
 fn tasks(job: &Job<'_>, settings: &Settings, count: u32) -> Tasks<Ledger> {
     Tasks::new(Arc::clone(&job.book), settings, count, job.now, || {
-        Ledger::new(settings.late_horizon_ms, count)
+        Ledger::new(settings.late_horizon_ms, count).watching(job.watched.clone())
     })
 }
 
@@ -225,6 +245,8 @@ impl<'j, 'm, R: Records, S: Sink> Run<'j, 'm, R, S> {
             *oldest = (*oldest).min(*time);
             *newest = (*newest).max(*time);
         }
+        let place = Place { path: self.source.path(), line: taken.line, partition: taken.partition };
+        self.sink.reads(&place, &taken.record);
         Ok(Some(feed))
     }
 
@@ -327,6 +349,7 @@ impl<'j, 'm, R: Records, S: Sink> Run<'j, 'm, R, S> {
         self.report.until = self.job.until.unwrap_or(newest);
         self.tasks.finish(self.report.until);
         self.drain(true)?;
+        self.sink.ends(&mut self.tasks);
         self.report.counts = self.tasks.counts();
         self.report.passed = self.source.passed();
         Ok(self.report)
