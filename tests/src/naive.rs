@@ -29,6 +29,11 @@
 //!   debt, and as the first step of a sequence. As a later step it takes that step in all open beginnings; as anything
 //!   else it touches all keys.
 //!
+//! **Profiles**
+//! - What is known of a customer is what the newest profile event says that is not after the instant; of two at the same time,
+//!   the later in order. It is asked when something is judged: `where` and tables at the event, `when` and severities at the
+//!   firing. It says nothing about what has been judged.
+//!
 //! **Absence**
 //! - `within` and the base severity are those of the opening event, after a refresh too: a page view does not
 //!   know the customer's tier.
@@ -84,7 +89,7 @@ mod sequence;
 mod tests;
 
 use compact_str::{CompactString, format_compact};
-use cxwatch_event::{Event, MICRO, Micro, Millis, UNKNOWN, Value};
+use cxwatch_event::{Event, MICRO, Micro, Millis, Profile, Value};
 use cxwatch_rulebook::{
     Cond, DetectionFacts, Facts, FeedIx, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
 };
@@ -166,10 +171,18 @@ pub fn evaluate(
 ) -> Vec<Detection> {
     let mut sorted: Vec<&Occurrence> = events.iter().filter(|o| o.event.time <= until).collect();
     sorted.sort_by_key(|o| (o.event.time, o.place()));
-    let mut world = World { book, customers: BTreeMap::new(), undelivered: Vec::new(), out: Vec::new() };
+    let mut world = World {
+        book,
+        known: BTreeMap::new(),
+        customers: BTreeMap::new(),
+        undelivered: Vec::new(),
+        out: Vec::new(),
+    };
     let mut accepted: Vec<&Occurrence> = Vec::new();
     for occurrence in sorted {
-        if book.uses(occurrence.event.kind).is_empty() || occurrence.event.customer.is_empty() {
+        let is_profile = book.profile == Some(occurrence.event.kind);
+        let is_read = is_profile || !book.uses(occurrence.event.kind).is_empty();
+        if !is_read || occurrence.event.customer.is_empty() {
             continue;
         }
         world.fire_timers(|due| due < occurrence.event.time);
@@ -177,6 +190,10 @@ pub fn evaluate(
             continue;
         }
         accepted.push(occurrence);
+        if is_profile {
+            world.learn(&occurrence.event);
+            continue;
+        }
         world.deliver(&Fact::of_event(occurrence));
         world.deliver_detections();
     }
@@ -235,12 +252,12 @@ impl Fact {
         }
     }
 
-    fn hit(&self, rule_use: &RuleUse) -> Option<Hit> {
+    fn hit(&self, rule_use: &RuleUse, known: &Profile) -> Option<Hit> {
         match &self.what {
-            What::Event(event) => rule_use.hit(&Facts::Event(event), &UNKNOWN),
+            What::Event(event) => rule_use.hit(&Facts::Event(event), known),
             What::Detection(d) => {
                 let facts = DetectionFacts { key: &d.key, severity: d.severity, measures: &d.measures };
-                rule_use.hit(&Facts::Detection(facts), &UNKNOWN)
+                rule_use.hit(&Facts::Detection(facts), known)
             }
         }
     }
@@ -254,6 +271,8 @@ struct Given<'a> {
     minus: &'a [bool],
     fact: &'a Fact,
     hit: &'a Hit,
+    /// What is known of the customer.
+    known: &'a Profile,
 }
 
 impl Given<'_> {
@@ -299,22 +318,22 @@ impl Claim {
         }
     }
 
-    fn judge(&self, cond: &Cond<MeasureRef>) -> bool {
+    fn judge(&self, cond: &Cond<MeasureRef>, known: &Profile) -> bool {
         cond.holds(&|field, op| {
-            let number = match field {
-                MeasureRef::Measure(ix) => self.measures[usize::from(*ix)],
-                MeasureRef::Events => Some(self.evidence.len() as Micro * MICRO),
-                MeasureRef::Profile(_) => None,
+            let value = match field {
+                MeasureRef::Measure(ix) => self.measures[usize::from(*ix)].map(Value::Number),
+                MeasureRef::Events => Some(Value::Number(self.evidence.len() as Micro * MICRO)),
+                MeasureRef::Profile(ix) => known.field(*ix).cloned(),
             };
-            op.holds(number.map(Value::Number).as_ref())
+            op.holds(value.as_ref())
         })
     }
 
-    fn severity(&self, rule: &Rule) -> u8 {
+    fn severity(&self, rule: &Rule, known: &Profile) -> u8 {
         rule.severity
             .cases
             .iter()
-            .find(|(cond, _)| self.judge(cond))
+            .find(|(cond, _)| self.judge(cond, known))
             .map_or(self.base_severity, |(_, is)| *is)
     }
 }
@@ -348,6 +367,8 @@ struct KeyState {
 
 struct World<'b> {
     book: &'b Rulebook,
+    /// What is known of customers.
+    known: BTreeMap<CompactString, Profile>,
     customers: BTreeMap<CompactString, BTreeMap<RuleIx, RuleState>>,
     /// Detections that have not reached the rules built on them yet.
     undelivered: Vec<Detection>,
@@ -355,11 +376,21 @@ struct World<'b> {
 }
 
 impl World<'_> {
+    fn learn(&mut self, event: &Event) {
+        let profile = Profile { as_of: Some(event.time), fields: event.fields.clone() };
+        self.known.insert(event.customer.clone(), profile);
+    }
+
+    fn known(&self, customer: &CompactString) -> Profile {
+        self.known.get(customer).cloned().unwrap_or_default()
+    }
+
     fn deliver(&mut self, fact: &Fact) {
+        let known = &self.known(&fact.customer);
         for rule_use in fact.uses(self.book) {
-            let Some(hit) = fact.hit(rule_use) else { continue };
+            let Some(hit) = fact.hit(rule_use, known) else { continue };
             let rule = self.book.rule(rule_use.rule);
-            let given = Given { book: self.book, rule, minus: &rule_use.minus, fact, hit: &hit };
+            let given = Given { book: self.book, rule, minus: &rule_use.minus, fact, hit: &hit, known };
             let state =
                 self.customers.entry(fact.customer.clone()).or_default().entry(rule_use.rule).or_default();
             let claims = state.take(&given);
@@ -374,7 +405,7 @@ impl World<'_> {
             time: claim.time,
             rule: ix,
             customer: customer.clone(),
-            severity: claim.severity(self.book.rule(ix)),
+            severity: claim.severity(self.book.rule(ix), &self.known(customer)),
             key: claim.key,
             level: claim.level,
             about: claim.about,
@@ -401,12 +432,13 @@ impl World<'_> {
     /// Fires the timers whose instant passes `is_due`, one by one.
     fn fire_timers(&mut self, is_due: impl Fn(Millis) -> bool) {
         while let Some((_, ix, customer, key, _)) = self.next_timer().filter(|timer| is_due(timer.0)) {
+            let known = self.known(&customer);
             let rule = self.book.rule(ix);
             let state =
                 self.customers.get_mut(&customer).and_then(|c| c.get_mut(&ix)).expect("it has a timer");
             let claim = state.keys.get_mut(&key).expect("it has a timer").absence.fire(rule, &key);
             let allowed = state.guarded.allow(rule, &key, claim.time);
-            if allowed && (claim.level == Level::Warning || claim.judge(&rule.when)) {
+            if allowed && (claim.level == Level::Warning || claim.judge(&rule.when, &known)) {
                 self.detect(ix, &customer, claim);
                 self.deliver_detections();
             }
@@ -436,7 +468,8 @@ impl RuleState {
         for key in self.keys_of(given) {
             let guarded = &self.guarded;
             let may_fire = |claim: &Claim| {
-                guarded.allow(given.rule, &claim.key, claim.time) && claim.judge(&given.rule.when)
+                guarded.allow(given.rule, &claim.key, claim.time)
+                    && claim.judge(&given.rule.when, given.known)
             };
             let state = self.keys.entry(key.clone()).or_default();
             claims.extend(match given.rule.kind {

@@ -1,5 +1,6 @@
 //! Counts how often each construct of the rulebook came to something.
 
+use crate::world::book::{is_known, is_known_measure, tests};
 use cxwatch_engine::Detection;
 use cxwatch_rulebook::{Guard, Kind, Level, Roles, Rule, RuleIx, Rulebook};
 use std::collections::BTreeMap;
@@ -67,7 +68,28 @@ pub fn constructs(book: &Rulebook, ix: RuleIx, level: Level) -> Vec<&'static str
         (!rule.measures.is_empty(), "measure"),
     ];
     all.extend(rest.iter().filter(|(is, _)| *is).map(|(_, name)| *name));
+    all.extend(profile_constructs(book, ix));
     all
+}
+
+/// Where a rule reads the customer's profile.
+fn profile_constructs(book: &Rulebook, ix: RuleIx) -> impl Iterator<Item = &'static str> {
+    let rule = book.rule(ix);
+    let uses = book.by_type.iter().flatten().chain(book.by_detection.iter().flatten().flatten());
+    let uses: Vec<_> = uses.filter(|u| u.rule == ix).collect();
+    let any =
+        |conds: &[(u32, cxwatch_rulebook::Cond<_>)]| conds.iter().any(|(_, cond)| tests(cond, &is_known));
+    let reads = [
+        (uses.iter().any(|u| any(&u.roles)), "customer in where"),
+        (tests(&rule.when, &is_known_measure), "customer in when"),
+        (uses.iter().any(|u| is_known(&u.within.by)), "customer in within"),
+        (uses.iter().any(|u| is_known(&u.severity.by)), "customer in severity table"),
+        (
+            rule.severity.cases.iter().any(|(cond, _)| tests(cond, &is_known_measure)),
+            "customer in severity case",
+        ),
+    ];
+    reads.into_iter().filter(|(is, _)| *is).map(|(_, name)| name)
 }
 
 fn kind_constructs(rule: &Rule, level: Level) -> Vec<&'static str> {

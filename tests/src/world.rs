@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod draw;
+pub mod profiles;
 pub mod rules;
 pub mod schedule;
 pub mod scripted;
@@ -40,7 +41,7 @@ pub struct World {
     pub book: Arc<Rulebook>,
     /// By feed: the times it promises to keep.
     pub bounds: Vec<Bounds>,
-    /// No event is earlier.
+    /// No event is earlier, but what is known of customers from the beginning.
     pub start_ms: Millis,
     /// How late an event may be against its feed's watermark.
     pub late_horizon_ms: Millis,
@@ -57,8 +58,12 @@ impl World {
     pub fn draw(seed: u64, scope: Scope, manners: Manners) -> Self {
         let draw = &mut Draw::new(seed);
         let feeds = &["f0", "f1", "f2"][..draw.range(2, 3) as usize];
-        let feed_of_type: Vec<_> = TYPES.iter().map(|t| (*t, *draw.pick(feeds))).collect();
+        let mut feed_of_type: Vec<_> = TYPES.iter().map(|t| (*t, *draw.pick(feeds))).collect();
         let drafts = rules::draw_rules(draw, scope);
+        if drafts.iter().any(book::Draft::reads_profile) {
+            // At one instant before or after all others.
+            feed_of_type.push((book::PROFILE, *draw.pick(&["customers", "zcustomers"])));
+        }
         let book = Arc::new(book::compile(book::catalogue(&feed_of_type), &drafts));
         let bounds: Vec<_> = book.feeds.iter().map(|_| drawn_bounds(draw, manners)).collect();
         let records = draw.range(4, 40) as usize;
@@ -66,6 +71,14 @@ impl World {
         // Some worlds run into the closing of the opening hours.
         let start_ms = *draw.pick(&[0, 40]) * TICK;
         let mut log = stream::draw_log(draw, &book, &bounds, manners, records, (start_ms, length_ms));
+        if let Some(id) = book.profile {
+            let feed = usize::from(book.feed_of_type[usize::from(id.0)].expect("it has a feed").0);
+            let manner = match (scope, manners) {
+                (Scope::Healing, Manners::Wild) => profiles::Manner::Known,
+                (_, manners) => profiles::Manner::Changing(manners),
+            };
+            log[feed] = profiles::draw_profiles(draw, id, bounds[feed], manner, (start_ms, length_ms));
+        }
         for (records, bounds) in log.iter_mut().zip(&bounds) {
             records.push(Logged::closing(END, bounds.reorder_ms));
         }

@@ -15,7 +15,7 @@ const WORLDS: u64 = 3_000;
 const SCHEDULES: u64 = 2;
 
 /// Every construct that can fire in such a world.
-const CONSTRUCTS: [&str; 30] = [
+const CONSTRUCTS: [&str; 35] = [
     "match",
     "count within",
     "count of_last",
@@ -45,6 +45,11 @@ const CONSTRUCTS: [&str; 30] = [
     "severity",
     "measure",
     "restored from a snapshot",
+    "customer in where",
+    "customer in when",
+    "customer in within",
+    "customer in severity table",
+    "customer in severity case",
     "duplicate",
 ];
 

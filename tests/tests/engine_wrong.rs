@@ -81,6 +81,16 @@ fn a_forgotten_place_of_a_late_event_is_caught() {
 }
 
 #[test]
+fn a_profile_forgotten_at_a_restore_is_caught() {
+    assert!(spoiled(Fault::ProfileForgotten, Trial::Calm, 300) >= 3);
+}
+
+#[test]
+fn an_older_profile_that_wins_is_caught() {
+    assert!(spoiled(Fault::OlderProfileWins, Trial::Wild, 600) >= 3);
+}
+
+#[test]
 fn memory_cut_at_the_tasks_clock_is_caught() {
     assert!(spoiled(Fault::MemoryCutAtTask, Trial::Wild, 1_500) >= 3);
 }

@@ -89,7 +89,12 @@ impl<D: Desk> Task<D> {
         };
         if book.profile == Some(event.kind) {
             // Nothing is judged again: what was known at the time counts.
-            self.customers.live(at).profile.get_or_insert_default().update(event);
+            let profile = self.customers.live(at).profile.get_or_insert_default();
+            #[cfg(feature = "faults")]
+            if self.settings.fault == Some(crate::Fault::OlderProfileWins) {
+                profile.as_of = None;
+            }
+            profile.update(event);
             return self.tidy_later(at);
         }
         let uses = book.uses(event.kind);

@@ -54,4 +54,8 @@ pub enum Fault {
     MemoryCutAtTask,
     /// A customer is written into a snapshot as it is after its first touch.
     WrittenAfterTouch,
+    /// What is known of a customer is forgotten at a restore.
+    ProfileForgotten,
+    /// Of two profiles the one that came last wins, though it be the older.
+    OlderProfileWins,
 }

@@ -195,8 +195,13 @@ impl<D: Desk> Task<D> {
         if *version != VERSION {
             return Err(format!("customer state of version {version}, expected {VERSION}"));
         }
-        let customer: Customer<D::State> =
+        #[cfg_attr(not(feature = "faults"), allow(unused_mut))]
+        let mut customer: Customer<D::State> =
             postcard::from_bytes(body).map_err(|e| format!("customer state: {e}"))?;
+        #[cfg(feature = "faults")]
+        if self.settings.fault == Some(crate::Fault::ProfileForgotten) {
+            customer.profile = None;
+        }
         if customer.slots.iter().any(|s| usize::from(s.rule) >= self.book.rules.len()) {
             return Err("the snapshot names a rule that the rulebook does not have".into());
         }

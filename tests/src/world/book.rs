@@ -22,6 +22,9 @@ pub const DEADLINE: FieldIx = FieldIx(3);
 /// How many fields every type has.
 pub const FIELDS: u8 = 4;
 
+/// The type of the customer's profile, in worlds whose rules read it. It has the fields of all types.
+pub const PROFILE: &str = "profile";
+
 /// For how long [`opening_hours`] are interrupted.
 const CLOSED_MS: Millis = 60_000;
 
@@ -174,6 +177,17 @@ impl Draft {
         self
     }
 
+    /// Whether one of its parts reads what is known of the customer.
+    pub fn reads_profile(&self) -> bool {
+        let in_tables =
+            [&self.within.by, &self.threshold.by, &self.base_severity.by].into_iter().any(is_known);
+        let when = std::iter::once(&self.when).chain(self.severity.iter().map(|(cond, _)| cond));
+        in_tables
+            || self.clauses.iter().any(|c| tests(&c.cond, &is_known))
+            || self.points.iter().any(|(cond, _)| tests(cond, &is_known))
+            || when.into_iter().any(|cond| tests(cond, &is_known_measure))
+    }
+
     fn has(&self, roles: u32) -> bool {
         self.clauses.iter().any(|c| c.roles & roles != 0)
     }
@@ -210,6 +224,26 @@ impl Draft {
         let closed = if self.calendar { CLOSED_MS } else { 0 };
         guards.chain([longest + grace + closed]).max().unwrap_or(0)
     }
+}
+
+/// Whether a condition tests such a field anywhere.
+pub fn tests<F>(cond: &Cond<F>, is: &dyn Fn(&F) -> bool) -> bool {
+    match cond {
+        Cond::True => false,
+        Cond::All(all) | Cond::Any(all) => all.iter().any(|cond| tests(cond, is)),
+        Cond::Not(cond) => tests(cond, is),
+        Cond::Test(field, _) => is(field),
+    }
+}
+
+/// Whether a field is one of the customer's profile.
+pub fn is_known(field: &FieldRef) -> bool {
+    matches!(field, FieldRef::Profile(_))
+}
+
+/// Whether what is tested at a firing is of the customer's profile.
+pub fn is_known_measure(field: &MeasureRef) -> bool {
+    matches!(field, MeasureRef::Profile(_))
 }
 
 /// Compiles drafts. A draft may build on those before it only.
@@ -280,8 +314,10 @@ pub fn compile(catalogue: Catalogue, drafts: &[Draft]) -> Rulebook {
 
     let rules = order.iter().map(|i| rule(&drafts[*i], ranks[*i], needs[*i])).collect();
     let all = TypeInterest { fields: (1 << FIELDS) - 1 };
+    let profile = catalogue.id(PROFILE).filter(|_| drafts.iter().any(Draft::reads_profile));
+    let is_read = |at: usize| !by_type[at].is_empty() || profile.is_some_and(|id| usize::from(id.0) == at);
     let interest =
-        Interest { types: by_type.iter().map(|uses| (!uses.is_empty()).then(|| all.clone())).collect() };
+        Interest { types: (0..by_type.len()).map(|at| is_read(at).then(|| all.clone())).collect() };
     Rulebook {
         name: "made-up".into(),
         version: 1,
@@ -293,7 +329,7 @@ pub fn compile(catalogue: Catalogue, drafts: &[Draft]) -> Rulebook {
         rules,
         actions: Vec::new(),
         policy: Policy::default(),
-        profile: None,
+        profile,
         desk_uses: Vec::new(),
         interest,
         by_type,
@@ -355,15 +391,20 @@ fn use_of_detections(ix: RuleIx, draft: &Draft, of: &Of, built_on: &Draft) -> Ru
         per: if draft.per { Per::Field(per) } else { Per::Customer },
         roles: bits(draft, of, |c| c.roles),
         guards: bits(draft, of, |c| c.guards),
-        within: Table::plain(draft.within.default),
+        within: of_detections(&draft.within),
         deadline: None,
-        threshold: Table::plain(draft.threshold.default),
+        threshold: of_detections(&draft.threshold),
         points: vec![(Cond::True, draft.points_of_detection)],
         distinct: Some(FieldRef::Key),
         measures: vec![vec![number]; draft.measures.len()],
         minus: vec![false; draft.measures.len()],
-        severity: Table::plain(draft.base_severity.default),
+        severity: of_detections(&draft.base_severity),
     }
+}
+
+/// A detection has none of the fields of events, but it is about a customer.
+fn of_detections<T: Copy>(table: &Table<T>) -> Table<T> {
+    if is_known(&table.by) { table.clone() } else { Table::plain(table.default) }
 }
 
 /// Single bits, each with its condition, of all clauses of that origin.

@@ -3,7 +3,7 @@
 use super::book::{Clause, Draft, NUMBER, Of, VALUE};
 use super::draw::Draw;
 use super::{TICK, TYPES};
-use cxwatch_event::{MICRO, Micro, Millis, Value};
+use cxwatch_event::{FieldIx, MICRO, Micro, Millis, Value};
 use cxwatch_rulebook::{
     Cond, FieldRef, Fold, Guard, Kind, Level, Measure, MeasureRef, Op, Roles, Span, Table,
 };
@@ -133,7 +133,7 @@ fn base(draw: &mut Draw, id: &str, kind: Kind) -> Draft {
     draft.within = Table::plain(Span::Ms(some_time(draw)));
     if draw.chance(20) {
         let cases = vec![(Value::Text("p".into()), Span::Ms(some_time(draw)))];
-        draft.within = Table { by: FieldRef::Data(VALUE), cases, ..draft.within };
+        draft.within = Table { by: text_field(draw), cases, ..draft.within };
     }
     for name in ["one", "two"].into_iter().take(*draw.pick(&[0, 1, 1, 2])) {
         let fold = *draw.pick(&[Fold::Sum, Fold::Sum, Fold::Min, Fold::Max, Fold::Last]);
@@ -141,7 +141,7 @@ fn base(draw: &mut Draw, id: &str, kind: Kind) -> Draft {
     }
     if draw.chance(20) {
         let cases = vec![(Value::Text("p".into()), 55)];
-        draft.base_severity = Table { by: FieldRef::Data(VALUE), cases, default: 40 };
+        draft.base_severity = Table { by: text_field(draw), cases, default: 40 };
     }
     draft
 }
@@ -151,8 +151,14 @@ fn judged(draw: &mut Draw, mut draft: Draft) -> Draft {
     if draw.chance(25) {
         draft.when = over_measures(draw, &draft);
     }
+    if draw.chance(6) {
+        draft.when = Cond::All(vec![draft.when, known(draw, MeasureRef::Profile)]);
+    }
     if draw.chance(25) {
         draft.severity.push((over_measures(draw, &draft), 70));
+    }
+    if draw.chance(6) {
+        draft.severity.push((known(draw, MeasureRef::Profile), 80));
     }
     draft
 }
@@ -190,6 +196,7 @@ fn played(draw: &mut Draw, mut draft: Draft, before: &[Draft], roles: u32, most:
             Of::Type(TYPES[draw.index(TYPES.len())])
         };
         let cond = match &of {
+            _ if draw.chance(3) => known(draw, FieldRef::Profile),
             Of::Type(_) if draw.chance(15) => text_is("p"),
             Of::Type(_) if draw.chance(10) => number_is(Op::Over(3 * MICRO)),
             Of::Type(_) if draw.chance(5) => Cond::Not(Box::new(text_is("q"))),
@@ -221,6 +228,21 @@ fn guarded(draw: &mut Draw, draft: Draft) -> Draft {
     } else {
         draft.guard(Guard::While, on, Some(off))
     }
+}
+
+/// Something about the customer.
+fn known<F>(draw: &mut Draw, field: fn(FieldIx) -> F) -> Cond<F> {
+    let text_is = |text: &str| Cond::Test(field(VALUE), Op::In(vec![Value::Text(text.into())]));
+    match draw.range(0, 2) {
+        0 => text_is("p"),
+        1 => Cond::Not(Box::new(text_is("q"))),
+        _ => Cond::Test(field(NUMBER), Op::AtLeast(amount(draw))),
+    }
+}
+
+/// The event's or the customer's.
+fn text_field(draw: &mut Draw) -> FieldRef {
+    if draw.chance(25) { FieldRef::Profile(VALUE) } else { FieldRef::Data(VALUE) }
 }
 
 fn text_is(text: &str) -> Cond<FieldRef> {

@@ -64,6 +64,7 @@ pub fn draw_schedule(draw: &mut Draw, world: &World, mishaps: Mishaps) -> Vec<St
         lagging: draw.chance(25).then(|| draw.index(feeds)),
         steps: Vec::new(),
     };
+    drawing.read_the_past();
     for _ in 0..600 {
         if drawing.is_read() {
             break;
@@ -123,6 +124,16 @@ impl Drawing<'_> {
             86..95 => self.commit(draw),
             95.. if draw.chance(mishaps.crashes) => self.steps.push(Step::Crash),
             _ => {}
+        }
+    }
+
+    /// What was there before anything happened is read first.
+    fn read_the_past(&mut self) {
+        for (at, log) in self.world.log.iter().enumerate() {
+            while log[self.next[at]].recorded_at < self.world.start_ms {
+                self.steps.push(Step::Read(FeedIx(at as u8), self.wall));
+                self.next[at] += 1;
+            }
         }
     }
 
