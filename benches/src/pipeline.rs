@@ -1,5 +1,6 @@
 //! The job of one thread: bytes in, actions out; and the same with nothing behind the decoder.
 
+use crate::stream::FEEDS;
 use cxwatch_decision::{Decider, DeciderSettings, Message, Messages, WallClock};
 use cxwatch_engine::{Desk, Effect, FOREVER, Judge, Moment, NEVER, Settings, Task};
 use cxwatch_event::{Decoder, Millis, Record};
@@ -167,9 +168,11 @@ impl<S: Stage> Job<S> {
     pub fn new(book: Arc<Rulebook>) -> Self {
         let settings = Settings::new(book.feeds.len());
         let mut task = Task::new(Arc::clone(&book), settings.clone(), S::desk(&settings), 0);
-        let used = book.feeds_read();
-        for feed in (0..book.feeds.len() as u8).map(FeedIx).filter(|f| !used.contains(*f)) {
-            task.end(feed);
+        // What the stream does not have - profiles, outcomes - must not hold the clock.
+        for (at, name) in book.feeds.iter().enumerate() {
+            if !FEEDS.contains(&name.as_str()) {
+                task.end(FeedIx(at as u8));
+            }
         }
         let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
         let offsets = vec![0; book.feeds.len()];
