@@ -37,7 +37,10 @@ impl Found {
     pub(crate) fn new(book: &Rulebook) -> Self {
         let hasher = foldhash::fast::FixedState::with_seed(0);
         let rules = book.rules.iter().map(|rule| OfRule {
-            has_value: rule.actions.first().is_some_and(|a| book.actions[usize::from(*a)].measures().next().is_some()),
+            has_value: rule
+                .actions
+                .first()
+                .is_some_and(|a| book.actions[usize::from(*a)].measures().next().is_some()),
             detections: 0,
             warnings: 0,
             retracted: 0,
