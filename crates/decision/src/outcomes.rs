@@ -85,6 +85,10 @@ impl Decider {
         time: Millis,
     ) {
         let is_new = |side: &&mut Side| !side.saved && side.time < time && time <= side.until;
+        if desktop.episodes.iter().all(|e| e.rule != rule) {
+            // A rule that never proposed anything has no books.
+            return;
+        }
         let tally = self.head.tally.of(rule);
         for episode in desktop.episodes.iter_mut().filter(|e| e.rule == rule) {
             if key.is_some_and(|key| episode.key != key) {
