@@ -589,7 +589,8 @@ fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, world: &Rulebook, book: &Rulebook, 
     let logs = Arc::clone(logs);
     let feed = usize::from(world.feed_named(feed).expect("a feed of the world").0);
     // By the world's number of a type: the rulebook's, if a rule names it.
-    let number = |name: &CompactString| book.catalogue.id(name).filter(|id| !book.uses(*id).is_empty());
+    let is_read = |id: &TypeId| book.profile == Some(*id) || !book.uses(*id).is_empty();
+    let number = |name: &CompactString| book.catalogue.id(name).filter(is_read);
     let kinds: Vec<Option<TypeId>> = world.catalogue.types().map(|(_, t)| number(&t.name)).collect();
     Arc::new(move |raw: &RawRecord<'_>, _: i64, out: &mut Record, _: &mut Vec<Refusal>| {
         let value = raw.value.unwrap_or_default();
