@@ -20,9 +20,10 @@ impl Notebook {
 }
 
 impl Desk for Notebook {
-    type State = ();
+    /// When it wants to be woken: ten minutes after the first success.
+    type State = Option<Millis>;
 
-    fn take(&mut self, moment: &Moment<'_>, _: &mut (), effect: &Effect) {
+    fn take(&mut self, moment: &Moment<'_>, _: &mut Self::State, effect: &Effect) {
         let (what, rule) = match effect {
             Effect::Detected(d) => ("detected", d.rule),
             Effect::Resolved(e) => ("resolved", e.rule),
@@ -31,25 +32,36 @@ impl Desk for Notebook {
         self.note(moment, &format!("{what} {}", moment.book.rule(rule).id));
     }
 
-    fn saw(&mut self, moment: &Moment<'_>, _: &mut (), event: &Event, at: &EventRef) {
+    fn saw(&mut self, moment: &Moment<'_>, _: &mut Self::State, event: &Event, at: &EventRef) {
         let kind = &moment.book.catalogue.spec(event.kind).name;
         self.note(moment, &format!("saw {kind} {} at {}", at.id, event.time / MINUTE));
     }
 
-    fn succeeded(&mut self, moment: &Moment<'_>, _: &mut (), rule: RuleIx, key: Option<&str>, at: &EventRef) {
+    fn succeeded(
+        &mut self,
+        moment: &Moment<'_>,
+        state: &mut Self::State,
+        rule: RuleIx,
+        key: Option<&str>,
+        at: &EventRef,
+    ) {
+        state.get_or_insert(moment.instant + 10 * MINUTE);
         self.note(moment, &format!("{} of {key:?} succeeded by {}", moment.book.rule(rule).id, at.id));
     }
 
-    fn next(&self, _: &()) -> Option<Millis> {
-        None
+    fn next(&self, state: &Self::State) -> Option<Millis> {
+        *state
     }
 
-    fn wake(&mut self, _: &Moment<'_>, _: &mut ()) {}
+    fn wake(&mut self, moment: &Moment<'_>, state: &mut Self::State) {
+        *state = None;
+        self.note(moment, "woken");
+    }
 
-    fn rule_removed(&mut self, _: &Moment<'_>, _: &mut (), _: &str) {}
+    fn rule_removed(&mut self, _: &Moment<'_>, _: &mut Self::State, _: &str) {}
 
-    fn is_idle(&self, _: &()) -> bool {
-        true
+    fn is_idle(&self, state: &Self::State) -> bool {
+        state.is_none()
     }
 }
 
@@ -137,4 +149,6 @@ fn a_desk_is_told_of_successes_and_of_what_is_known() {
             "4 c1 (gold): detected refused",
         ]
     );
+    // What it then asked for is kept for it.
+    assert_eq!(told(&mut task, 20 * MINUTE), ["12 c1 (gold): woken"]);
 }
