@@ -150,7 +150,8 @@ pub(crate) fn by_action<'l>(lines: impl Iterator<Item = &'l str>) -> BTreeMap<St
     let mut actions = BTreeMap::<String, Vec<Value>>::new();
     for line in lines {
         let message: Value = serde_json::from_str(line).expect("replay writes JSON lines");
-        if message["type"].as_str().is_some_and(|kind| kind.starts_with("action.")) {
+        let is_action = |kind: &str| kind.starts_with("action.") && kind != "action.suppressed";
+        if message["type"].as_str().is_some_and(is_action) {
             actions.entry(text(&message["data"]["action_id"])).or_default().push(comparable(message));
         }
     }

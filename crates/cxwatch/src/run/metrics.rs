@@ -47,7 +47,10 @@ impl Metrics {
                 "Different rulebooks among the members of the group",
             )?,
             paused: IntGaugeVec::new(
-                Opts::new("cxwatch_rule_paused", "1 where an operator has stopped the requests of a rule or of all"),
+                Opts::new(
+                    "cxwatch_rule_paused",
+                    "1 where an operator has stopped the requests of a rule or of all",
+                ),
                 &["rule"],
             )?,
             registry,

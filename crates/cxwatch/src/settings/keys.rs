@@ -100,7 +100,12 @@ pub(crate) const KEYS: &[Key] = &[
         "join the group under a fixed name (`group.instance.id`), so that a restart within the session time-out moves no partitions",
     ),
     key("kafka.properties.*", Kind::Property, None, "any property of librdkafka by its own name"),
-    key("feeds.*.topic", Kind::Text, None, "the topic to read; default: the feed's name (of `outcomes`: cx.outcomes.v1)"),
+    key(
+        "feeds.*.topic",
+        Kind::Text,
+        None,
+        "the topic to read; default: the feed's name (of `outcomes`: cx.outcomes.v1)",
+    ),
     key(
         "feeds.*.reorder",
         Kind::Duration,

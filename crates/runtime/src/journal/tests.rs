@@ -107,7 +107,7 @@ fn damage_is_seen() {
 /// These bytes lie in journals: whoever can no longer read them, or writes others, must raise the version. (How well
 /// they are packed is LZ4's affair.)
 #[test]
-fn the_bytes_of_version_1() {
+fn the_bytes_of_version_2() {
     let golden = |hex: &str| -> Vec<u8> {
         (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex")).collect()
     };
