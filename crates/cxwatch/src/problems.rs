@@ -100,7 +100,7 @@ mod tests {
              --> r.yaml:3:1
               |
             3 | rulez: []
-              | ^^^^^ expected one of `about`, `actions`, `calendars`, `rulebook`, `rules`, `types`, `version`
+              | ^^^^^ expected one of `about`, `actions`, `calendars`, `customer`, `policy`, `rulebook`, `rules`, `types`, `version`
               |
             help: write `rules`?
               |
