@@ -54,7 +54,7 @@ rules:
     actions: [raise]
   - { id: twice-bad, kind: count, event: ["rule:voice-wait", "rule:post-unanswered", "rule:alone-in-vain"], at_least: 2, within: 20s, actions: [call] }
 actions:
-  chat: { class: offer, purpose: service, channel: chat, queue: concierge, ttl: 1d }
+  chat: { class: internal, queue: concierge, ttl: 1d }
   raise: { class: raise, channel: voice, queue: service, ttl: 1d }
   answer: { class: reply, channel: social, queue: social, ttl: 1d }
   call: { class: internal, queue: care, ttl: 1d }
