@@ -354,7 +354,10 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
     let mut draw = Draw::new(seed ^ 0x51);
     let (scope, manners) =
         if options.wild { (Scope::Healing, Manners::Wild) } else { (Scope::All, Manners::Calm) };
-    let world = World::draw(seed, scope, manners);
+    // A profile is what was known when something was judged. Where its feed may be blind, that is not the page's to say.
+    let is_told = |world: &World| !options.wild || world.book.profile.is_none();
+    let drawn = |again: u64| World::draw(seed.wrapping_add(again * 1_000_003), scope, manners);
+    let world = (0..).map(drawn).find(is_told).expect("most worlds have no profiles");
     let mut worlds = vec![world];
     keep_beating(&mut worlds[0]);
     if draw.chance(50) {
