@@ -183,3 +183,22 @@ fn memory_is_kept_for_what_is_still_held() {
     ];
     assert_eq!(check(&world, &steps).len(), 6);
 }
+
+#[test]
+fn a_stretch_over_the_edge_of_memory_still_meets_what_was_open_when_it_began() {
+    let rule = Draft::new("c", absence(None, false)).on("a", Roles::START).on("x", Roles::REFRESH);
+    let world = World::scripted(
+        &TYPES,
+        &[rule.within(3 * TICK)],
+        "f1 45: 45, 47 c1 x
+         f0 52: 51 c1 a
+         f1 54: 54, 56 c1 x
+         f1 58: 53 c1 x
+         f0 62: 62
+         f0 65: 59 c1 a",
+    );
+    let mut world = world;
+    (world.late_horizon_ms, world.dedupe_for_ms) = (4 * TICK, 5 * TICK);
+    let steps = [read(F1), read(F0), read(F1), read(F1), read(F0), read(F0)];
+    assert_eq!(check(&world, &steps), ["detected c Breach c1  at 59000 about e1-0"]);
+}

@@ -322,13 +322,15 @@ impl Past {
         let cut = self.cut;
         let old = self.memory.iter().take_while(|e| e.end() < cut).count();
         self.fold(ctx, old);
+        // A stretch that reaches over the cut still meets what was open when it began.
+        let settled = self.memory.first().map_or(cut, |first| first.pos.time.min(cut));
         let resolvable = |f: &Fired| !f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms) >= cut;
-        self.fired.retain(|f| f.time >= cut || resolvable(f));
+        self.fired.retain(|f| f.time >= settled || resolvable(f));
         let Some(checkpoint) = &mut self.checkpoint else { return };
-        // An episode that ran out before the cut has been settled for good, unless it is still owed.
+        // An episode that ran out before that has been settled for good, unless it is still owed.
         let owed = |e: &Episode| episodes.iter().any(|o| o.about == e.about && o.next() == e.next());
-        checkpoint.episodes.retain(|e| e.deadline.is_none_or(|d| d >= cut) || owed(e));
-        for episode in checkpoint.episodes.iter_mut().filter(|e| e.warn.is_some_and(|w| w < cut)) {
+        checkpoint.episodes.retain(|e| e.deadline.is_none_or(|d| d >= settled) || owed(e));
+        for episode in checkpoint.episodes.iter_mut().filter(|e| e.warn.is_some_and(|w| w < settled)) {
             if !episodes.iter().any(|o| o.about == episode.about && o.warn == episode.warn) {
                 episode.has_warned();
             }
