@@ -1,10 +1,10 @@
 //! What decisions know of a customer, for people.
 
-use crate::ActionId;
 use crate::contacts::Contact;
 use crate::life::Stage;
 use crate::state::{CustomerState, Recent};
 use crate::timeline::Past;
+use crate::{ActionId, Noted};
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_event::messages::SuppressionReason;
@@ -57,6 +57,8 @@ pub struct ExplainedCandidate {
     pub action: CompactString,
     /// The episode's key.
     pub key: CompactString,
+    /// The time of the detection that proposed it.
+    pub detected: Millis,
     /// For what it waits.
     pub reason: SuppressionReason,
     /// Until when.
@@ -72,6 +74,8 @@ pub struct ExplainedCooldown {
     pub rule: CompactString,
     /// The episode's key.
     pub key: CompactString,
+    /// The time of the detection that began it.
+    pub since: Millis,
     /// Until when.
     pub until: Millis,
 }
@@ -95,6 +99,7 @@ impl CustomerState {
             rule: w.found.rule.clone(),
             action: w.action.clone(),
             key: w.found.key.clone(),
+            detected: w.found.time,
             reason: w.reason,
             until: w.until,
             expires: w.expires,
@@ -102,6 +107,7 @@ impl CustomerState {
         let cooldowns = desktop.cooldowns.iter().filter(|c| c.until > instant).map(|c| ExplainedCooldown {
             rule: c.rule.clone(),
             key: c.key.clone(),
+            since: c.time,
             until: c.until,
         });
         Explained {
@@ -113,5 +119,27 @@ impl CustomerState {
             recent: desktop.recent.clone(),
             timeline,
         }
+    }
+}
+
+impl Explained {
+    /// Leaves what was so at an instant that has passed, as far as it is still known.
+    pub(crate) fn as_of(mut self, at: Millis) -> Self {
+        let requested = |of: &ExplainedAction, recent: &Recent| {
+            recent.what == Noted::Requested && (&recent.rule, &recent.action) == (&of.rule, &of.action)
+        };
+        let recent = std::mem::take(&mut self.recent);
+        // When an action was requested is only known from the last decisions.
+        self.actions.retain(|action| {
+            let mut requests = recent.iter().filter(|r| requested(action, r)).peekable();
+            requests.peek().is_none() || requests.any(|r| r.instant <= at)
+        });
+        self.recent = recent.into_iter().filter(|r| r.instant <= at).collect();
+        self.pending.retain(|p| p.detected <= at);
+        self.cooldowns.retain(|c| c.since <= at && at < c.until);
+        self.contacts.retain(|c| c.time <= at);
+        self.refused.retain(|(_, time)| *time <= at);
+        self.timeline.retain(|past| past.time <= at);
+        self
     }
 }

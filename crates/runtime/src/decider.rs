@@ -2,8 +2,12 @@
 
 use crate::desk::{Book, Label, Output, Place, Publisher, Wall};
 use crate::ports::{PAUSED_ALL, PausedSet, Topic};
-use cxwatch_decision::{ActionChange, Decider, Decision, Message, Messages, Published, WallClock};
+use cxwatch_decision::{
+    ActionChange, CustomerState, Decider, Decision, Explained, Message, Messages, Published, WallClock,
+};
+use cxwatch_event::Millis;
 use cxwatch_event::messages::CauseReason;
+use cxwatch_rulebook::Rulebook;
 use serde::Serialize;
 
 fn record<T: Serialize>(topic: Topic, key: &str, message: &T, label: Label) -> Output {
@@ -112,6 +116,10 @@ impl Publisher for Decider {
             }
         }
         each(Book::UnknownActions, "", self.unknown_actions());
+    }
+
+    fn explained(&self, state: &CustomerState, book: &Rulebook, instant: Millis) -> Explained {
+        state.explain(book, instant)
     }
 
     fn paused(&self) -> PausedSet {

@@ -2,6 +2,7 @@
 
 use crate::ports::{PausedSet, Topic};
 use compact_str::CompactString;
+use cxwatch_decision::Explained;
 use cxwatch_engine::Desk;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::Rulebook;
@@ -101,6 +102,11 @@ pub trait Publisher: Desk {
 
     /// Its books: what, of which rule (empty: of none), how many.
     fn books(&self, _each: &mut dyn FnMut(Book, &str, u64)) {}
+
+    /// What it knows of a customer, for people.
+    fn explained(&self, _state: &Self::State, _book: &Rulebook, _instant: Millis) -> Explained {
+        Explained::default()
+    }
 
     /// Whose requests an operator has stopped.
     fn paused(&self) -> PausedSet;

@@ -1,5 +1,6 @@
 //! One live task: its feeds' records in, its sealed transactions out.
 
+mod explain;
 mod snapshots;
 
 use crate::dead_letter::{DeadLetter, dead_letter};
@@ -13,6 +14,7 @@ use cxwatch_engine::{Blindness, FOREVER, Judge, Refused, Task};
 use cxwatch_event::mapping::Refusal;
 use cxwatch_event::{Millis, RawRecord, Reason, Record, builtin};
 use cxwatch_rulebook::{FeedIx, Rulebook};
+pub use explain::Untold;
 use smallvec::SmallVec;
 use snapshots::Snapshots;
 use std::collections::BTreeMap;

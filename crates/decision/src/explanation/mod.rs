@@ -55,7 +55,7 @@ pub struct Question<'a> {
     pub customer: &'a str,
     /// This rule only.
     pub rule: Option<RuleIx>,
-    /// The instant to which time has come.
+    /// The instant to which time has come; without a story also one that has passed.
     pub at: Millis,
     /// Everything that was told, each with its instant; `None`: nobody listened, only the state is known.
     pub story: Option<&'a [(Millis, Told)]>,
@@ -77,6 +77,8 @@ pub enum Basis {
     Events,
     /// Only what is remembered at the instant: what left nothing behind is not told.
     State,
+    /// Only what is still remembered of an instant that has passed: what has ended since is not told.
+    Remembered,
 }
 
 /// Why, and why not.
@@ -148,6 +150,8 @@ pub struct Because {
 pub enum Answer {
     /// No event that begins the rule has come.
     NoEvent,
+    /// Of an instant that has passed: nothing is remembered.
+    Forgotten,
     /// Events came, but the rule's conditions on them did not hold.
     NotMatched,
     /// An event came without the field of `per`.
@@ -190,6 +194,8 @@ pub enum Answer {
     Retracted,
     /// The need to act is over.
     Resolved,
+    /// An operator has stopped the requests of the rule.
+    Stopped,
 }
 
 /// One thing that happened.
@@ -311,7 +317,20 @@ pub struct FeedView {
 
 /// Explains.
 pub fn explain(question: &Question<'_>) -> Explanation {
-    let words = Words { question };
+    let basis = if question.story.is_some() { Basis::Events } else { Basis::State };
+    said(&Words { question, basis })
+}
+
+/// Explains an instant that has passed, by what is still remembered of it; of the present where there is none.
+pub fn explain_past(question: &Question<'_>) -> Explanation {
+    let view = question.view.map(|view| state::as_of(view, question.at));
+    let desk = question.desk.clone().as_of(question.at);
+    let question = Question { story: None, view: view.as_ref(), desk: &desk, ..*question };
+    said(&Words { question: &question, basis: Basis::Remembered })
+}
+
+fn said(words: &Words<'_>) -> Explanation {
+    let question = words.question;
     let book = question.book;
     let rules = (0..book.rules.len() as u16).map(RuleIx);
     let rules = rules.filter(|ix| question.rule.is_none_or(|rule| rule == *ix));
@@ -320,15 +339,15 @@ pub fn explain(question: &Question<'_>) -> Explanation {
         at: Rfc3339(question.at),
         rulebook: book.name.to_string(),
         version: book.version,
-        basis: if question.story.is_some() { Basis::Events } else { Basis::State },
-        rules: rules.map(|ix| answers::of_rule(&words, ix)).collect(),
-        again: again::sentences(&words),
-        seen: seen(&words),
-        actions: state::actions(&words),
-        pending: state::pending(&words),
-        cooldowns: state::cooldowns(&words),
-        contacts: state::contacts(&words),
-        feeds: state::feeds(&words),
+        basis: words.basis,
+        rules: rules.map(|ix| answers::of_rule(words, ix)).collect(),
+        again: again::sentences(words),
+        seen: seen(words),
+        actions: state::actions(words),
+        pending: state::pending(words),
+        cooldowns: state::cooldowns(words),
+        contacts: state::contacts(words),
+        feeds: state::feeds(words),
     }
 }
 

@@ -11,8 +11,19 @@ impl fmt::Display for Explanation {
             "Customer {}, as of {at}, rulebook {} version {}.",
             self.customer, self.rulebook, self.version
         )?;
-        if self.basis == Basis::State {
-            writeln!(f, "Told from what is remembered; `cxwatch explain` on the topics tells all of it.")?;
+        match self.basis {
+            Basis::Events => {}
+            Basis::State => {
+                writeln!(
+                    f,
+                    "Told from what is remembered; `cxwatch explain` on the topics tells all of it."
+                )?;
+            }
+            Basis::Remembered => writeln!(
+                f,
+                "Told from what is still remembered of an instant that has passed; `cxwatch explain --at` on the topics tells \
+                 all of it."
+            )?,
         }
         for rule in &self.rules {
             writeln!(f, "\nRule {}", rule.rule)?;
@@ -64,6 +75,13 @@ impl fmt::Display for Explanation {
                 cooldown.rule,
                 super::words::at(cooldown.until.0)
             )?;
+        }
+        if !self.contacts.is_empty() {
+            writeln!(f, "\nContacts that caps count")?;
+        }
+        for contact in &self.contacts {
+            let time = super::words::at(contact.time.0);
+            writeln!(f, "  {time}  {} by a {}", contact.channel, contact.by)?;
         }
         for feed in self.feeds.iter().filter(|feed| feed.blind) {
             writeln!(f, "\nFeed {} is blind.", feed.feed)?;

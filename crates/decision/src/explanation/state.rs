@@ -3,7 +3,8 @@
 use super::words::Words;
 use super::{ActionView, ContactView, CooldownView, EpisodeView, FeedView, PendingView};
 use crate::life::Stage;
-use cxwatch_engine::{FOREVER, NEVER};
+use cxwatch_engine::{FOREVER, NEVER, View};
+use cxwatch_event::Millis;
 use cxwatch_event::messages::{Decimal, Rfc3339};
 use cxwatch_rulebook::{Level, RuleIx};
 
@@ -93,4 +94,21 @@ pub(super) fn episodes(words: &Words<'_>, rule: RuleIx) -> Vec<EpisodeView> {
         }
     })
     .collect()
+}
+
+/// What is still known of an instant that has passed: episodes that were open then and are, sightings that are no newer.
+/// How far windows had come then, nobody knows.
+pub(super) fn as_of(view: &View, at: Millis) -> View {
+    let mut view = view.clone();
+    for rule in &mut view.rules {
+        rule.episodes.retain(|episode| episode.opened.time <= at);
+        for episode in &mut rule.episodes {
+            if episode.deadline.is_none_or(|deadline| at < deadline) {
+                episode.held.clear();
+            }
+        }
+        rule.windows.retain(|window| window.held.as_ref().is_some_and(|(time, _)| *time <= at));
+        rule.sights.retain(|(_, _, sight)| sight.time <= at);
+    }
+    view
 }

@@ -1,6 +1,6 @@
 //! Times, durations, events, conditions and feeds, in words.
 
-use super::{EventView, Question};
+use super::{Basis, EventView, Question};
 use cxwatch_engine::{Blocking, EventRef, Holding, Measures, NEVER, Progress};
 use cxwatch_event::messages::Rfc3339;
 use cxwatch_event::number::format_micro;
@@ -12,6 +12,7 @@ use std::fmt::Display;
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a> {
     pub(super) question: &'a Question<'a>,
+    pub(super) basis: Basis,
 }
 
 /// An instant, without needless zeros.

@@ -261,6 +261,8 @@ fn an_operator_had_paused_it() {
     expect![[r#"
         suppressed: `call` was proposed for what was detected as of 2026-11-24T10:00:00Z, about payment.failed p1 (transaction/0/0), but not asked for (paused): an operator had paused it
           else: somebody would have had to resume it before
+        stopped: an operator has stopped the requests of this rule
+          else: `cxwatch resume` lets them go on; what was suppressed stays so
     "#]]
     .assert_eq(&scene.why());
 }
