@@ -4,13 +4,13 @@ mod decision;
 
 use crate::Decision;
 use crate::score::Case;
-use cxwatch_engine::{Clock, Detection, Ended, EventRef, NEVER, Settings};
-use cxwatch_event::Micro;
+use cxwatch_engine::{Clock, Detection, Ended, EventRef, FOREVER, NEVER, Settings};
 use cxwatch_event::messages::{
     ActionMessage, ClockState, CloudEvent, Decimal, DetectionData, DetectionKind, DetectionMessage, EndData,
     EndKind, EndMessage, EventKey, Evidence, FeedState, Health, Level, Rfc3339, RuleRef, SuppressionMessage,
 };
 use cxwatch_event::number::format_micro;
+use cxwatch_event::{Micro, Millis};
 use cxwatch_rulebook::{FieldRef, Kind, Per, RuleIx, Rulebook, SummaryPart};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -160,17 +160,26 @@ impl<'b> Messages<'b> {
         let feeds = self.book.feeds.iter().zip(&self.settings.feeds).zip(&clock.feeds);
         ClockState {
             instant: Rfc3339(clock.instant),
-            watermark: Rfc3339(clock.watermark),
+            watermark: seen_to(clock.watermark),
             feeds: feeds
                 .map(|((feed, settings), (watermark, blind))| FeedState {
                     feed: feed.to_string(),
-                    watermark: (*watermark > NEVER).then_some(Rfc3339(*watermark)),
-                    health: if *blind { Health::Blind } else { Health::Seeing },
+                    watermark: seen_to(*watermark),
+                    health: match *watermark {
+                        _ if *blind => Health::Blind,
+                        FOREVER.. => Health::Ended,
+                        _ => Health::Seeing,
+                    },
                     unwatched: !settings.watched,
                 })
                 .collect(),
         }
     }
+}
+
+/// A watermark that is a time: before the first event there is none, and behind the end of the input neither.
+fn seen_to(watermark: Millis) -> Option<Rfc3339> {
+    (NEVER < watermark && watermark < FOREVER).then_some(Rfc3339(watermark))
 }
 
 fn level(level: cxwatch_rulebook::Level) -> Level {

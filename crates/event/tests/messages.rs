@@ -49,7 +49,7 @@ fn clock() -> ClockState {
     let watermark = Rfc3339(NOON + 1_800_250);
     ClockState {
         instant: Rfc3339(NOON + 1_800_000),
-        watermark,
+        watermark: Some(watermark),
         feeds: vec![
             feed("social", None, Health::Blind, true),
             feed("transaction", Some(watermark), Health::Seeing, false),
@@ -219,6 +219,16 @@ fn detected() -> DetectionMessage {
     }
 }
 
+/// Out of files that are over.
+fn detected_at_the_end() -> DetectionMessage {
+    let mut message = detected();
+    message.data.clock.watermark = None;
+    for feed in &mut message.data.clock.feeds {
+        (feed.watermark, feed.health) = (None, Health::Ended);
+    }
+    message
+}
+
 fn retracted() -> EndMessage {
     let data = EndData {
         detection_id: "d-1".into(),
@@ -265,6 +275,7 @@ fn every_message_is_valid_by_its_schema() {
     check("cx.dead-letters.v1", "dead_letter.headers", &dead_letter());
     check("cx.outcomes.v1", "outcome.saved", &outcome());
     check("replay.detection", "rule.detected", &detected());
+    check("replay.detection", "rule.detected_at_the_end", &detected_at_the_end());
     check("replay.end", "rule.retracted", &retracted());
 }
 

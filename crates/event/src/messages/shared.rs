@@ -139,8 +139,9 @@ pub struct Evidence {
 pub struct ClockState {
     /// The instant processed.
     pub instant: Rfc3339,
-    /// Up to here the task believed it had seen everything.
-    pub watermark: Rfc3339,
+    /// Up to here the task believed it had seen everything. Absent: all feeds have been read to their ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<Rfc3339>,
     /// The same for every feed.
     pub feeds: Vec<FeedState>,
 }
@@ -150,7 +151,7 @@ pub struct ClockState {
 pub struct FeedState {
     /// The feed.
     pub feed: String,
-    /// Up to here the feed had been seen. Absent: nothing yet.
+    /// Up to here the feed had been seen. Absent: nothing yet, or it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<Rfc3339>,
     /// Whether it could be seen.
@@ -167,4 +168,6 @@ pub enum Health {
     Seeing,
     /// It gives neither.
     Blind,
+    /// Of input that ends, such as files: it has been read to its end, or there was none.
+    Ended,
 }
