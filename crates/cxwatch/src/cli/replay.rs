@@ -89,27 +89,30 @@ pub(crate) fn run(args: Args) -> Result<Outcome> {
         Some(topics) => replay_topics(&job, topics, &mut sink),
         None => replay(&job, &mut sink),
     };
-    let summary = sink.finish(report.is_ok())?;
+    let (found, first_rejected) = sink.finish(report.is_ok())?;
     let report = report?;
-    if !args.input.files.is_empty() && report.passed == 0 && report.span.is_none() {
+    let refused = report.rejected.values().sum::<u64>();
+    if !args.input.files.is_empty() && report.span.is_none() && refused == 0 {
         let files: Vec<String> = args.input.files.iter().map(|file| file.display().to_string()).collect();
-        anyhow::bail!("there is nothing to replay, the input is empty: {}", files.join(", "));
-    }
-    if !args.input.files.is_empty()
-        && report.span.is_none()
-        && report.rejected.values().all(|count| *count == 0)
-    {
-        let files: Vec<String> = args.input.files.iter().map(|file| file.display().to_string()).collect();
+        let files = files.join(", ");
+        // Lines that are no events are refused: without a mapping nothing but blank lines is left.
+        anyhow::ensure!(report.passed > 0, "there is nothing to replay, the input is empty: {files}");
+        anyhow::ensure!(job.mapping.is_some(), "there is nothing to replay but blank lines: {files}");
         eprintln!(
-            "warning: no rows: nothing in {} came to an event (a header alone, or rows that the mapping passes over)",
-            files.join(", ")
+            "warning: no rows: nothing in {files} came to an event (a header alone, or rows that the mapping passes over)"
         );
     }
     if !args.quiet {
-        eprint!("{}", summary::render(&job, &report, &summary));
+        eprint!("{}", summary::render(&job, &report, &found));
     }
-    let refused = report.rejected.values().sum::<u64>() > 0;
-    Ok(if refused && !args.allow_rejected { Outcome::Problem } else { Outcome::Fine })
+    if refused == 0 || args.allow_rejected {
+        return Ok(Outcome::Fine);
+    }
+    if let Some(first) = first_rejected {
+        let more = if refused > 1 { format!(" (and {} more)", refused - 1) } else { String::new() };
+        eprintln!("error: {first}{more}; --rejected FILE writes all, --allow-rejected goes by them");
+    }
+    Ok(Outcome::Problem)
 }
 
 fn create(path: Option<&PathBuf>) -> Result<Box<dyn Write>> {

@@ -47,6 +47,10 @@ impl<R: Read> Read for Unpacked<R> {
                 "the compressed file is cut off here; copy it again, or unpack what there is of it \
                  (`gzip -dc` or `zstd -dc`, up to the last whole line) and replay that",
             ),
+            // The device's own errors have a number.
+            kind if error.raw_os_error().is_none() => {
+                io::Error::new(kind, format!("the compressed file is damaged, copy it again ({error})"))
+            }
             _ => error,
         })
     }

@@ -122,11 +122,9 @@ impl Section {
             }
         }
         if !lacking.is_empty() {
-            let there = match names.unwrap_or_default() {
-                [] => "the file is empty".to_owned(),
-                names => format!("there are: {}", shortened(&names.join(", "))),
-            };
-            let expected = format!("expected a column {}; {there}", lacking.join(" and "));
+            let columns = if lacking.len() == 1 { "a column" } else { "the columns" };
+            let there = self.there(names.unwrap_or_default());
+            let expected = format!("expected {columns} {}; {there}", lacking.join(", "));
             return Err(Rejection { reason: Reason::MissingField, place: "header".into(), expected });
         }
         let width = match names {
@@ -134,6 +132,27 @@ impl Section {
             None => Width::AtLeast(at.iter().max().map_or(1, |i| i + 1)),
         };
         Ok((at, width))
+    }
+
+    /// What is there instead of the columns expected.
+    fn there(&self, names: &[String]) -> String {
+        if names.is_empty() {
+            return "the file is empty".to_owned();
+        }
+        if names.iter().all(String::is_empty) {
+            return "the first row is blank".to_owned();
+        }
+        let there = format!("there are: {}", shortened(&names.join(", ")));
+        let Format::Csv(Csv { delimiter, .. }) = &self.format else { return there };
+        let [name] = names else { return there };
+        match [",", ";", "|", "\t"]
+            .iter()
+            .find(|mark| mark.as_bytes() != [*delimiter] && name.contains(**mark))
+        {
+            Some(&"\t") => format!("{there} (one column; should the mapping say `delimiter: tab`?)"),
+            Some(mark) => format!("{there} (one column; should the mapping say `delimiter: {mark:?}`?)"),
+            None => there,
+        }
     }
 }
 
@@ -317,10 +336,13 @@ fn csv_row(
         _ => None,
     };
     if let Some(wanted) = wanted {
-        return refuse(
-            out,
-            malformed(format!("row {row}"), format!("expected {wanted} columns, found {found}")),
-        );
+        let lines = record.as_slice().iter().filter(|byte| **byte == b'\n').count();
+        let over = match lines {
+            0 => String::new(),
+            lines => format!(" in {} lines; is a quote left open?", lines + 1),
+        };
+        let expected = format!("expected {wanted} columns, found {found}{over}");
+        return refuse(out, malformed(format!("row {row}"), expected));
     }
     if record.as_slice().len() > VALUE_BYTES_MAX {
         let expected = format!(

@@ -194,13 +194,20 @@ impl Base {
 }
 
 fn local(civil: &Civil, zone: Option<&Zone>) -> Result<Millis, &'static str> {
-    const NO_DATE: &str = "a date that exists";
     if let Some(offset_s) = civil.offset_s {
-        let utc = Zone(TimeZone::UTC).instant(civil).ok_or(NO_DATE)?;
+        let utc = Zone(TimeZone::UTC).instant(civil).ok_or_else(|| no_instant(civil))?;
         return Ok(utc - i64::from(offset_s) * 1000);
     }
     let zone = zone.ok_or("an offset from UTC, or a `zone` in the mapping")?;
-    zone.instant(civil).ok_or(NO_DATE)
+    zone.instant(civil).ok_or_else(|| no_instant(civil))
+}
+
+/// What was expected where a date and a time of day are no instant.
+fn no_instant(civil: &Civil) -> &'static str {
+    match Date::new(civil.year, civil.month, civil.day) {
+        Ok(_) => "a time before 9999-12-30 (a mark for no time at all goes under `missing`)",
+        Err(_) => "a date that exists",
+    }
 }
 
 fn excel(text: &str, row: &Row) -> Option<Civil> {
@@ -218,7 +225,7 @@ fn excel(text: &str, row: &Row) -> Option<Civil> {
 impl TimeFormat {
     fn expected(&self) -> String {
         match self {
-            TimeFormat::Iso => "a time such as 2026-11-24 12:00:00".into(),
+            TimeFormat::Iso => "a time such as 2026-11-24 12:00:00, from 1970 on".into(),
             TimeFormat::Unix { .. } => "a number".into(),
             TimeFormat::Excel => "a number of days".into(),
             TimeFormat::Pattern(pattern) => pattern.text().into(),

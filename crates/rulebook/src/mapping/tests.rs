@@ -178,7 +178,7 @@ fn a_file_that_lacks_a_column_is_refused_as_a_whole() {
     assert_eq!(
         refused,
         [
-            "contact-center: missing_field at header: expected a column \"start\" and \"waited\" and \"priority\"; \
+            "contact-center: missing_field at header: expected the columns \"start\", \"waited\", \"priority\"; \
           there are: who, date, begin, outcome"
         ]
     );

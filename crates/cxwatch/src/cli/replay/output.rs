@@ -44,6 +44,8 @@ pub(crate) struct Output<'j> {
     out: Box<dyn Write>,
     rejected_to: Option<Box<dyn Write>>,
     rejected: u64,
+    /// The first that was refused, where none is shown at once.
+    first_rejected: Option<String>,
     found: Found,
     progress: Option<Bar>,
     quiet: bool,
@@ -68,14 +70,16 @@ impl<'j> Output<'j> {
             out,
             rejected_to,
             rejected: 0,
+            first_rejected: None,
             found: Found::new(&job.book),
             quiet: total.is_none(),
             progress: total.map(Bar::new),
         })
     }
 
-    /// Writes what is left. `whole`: whether the replay came to its end.
-    pub(crate) fn finish(mut self, whole: bool) -> Result<Found> {
+    /// Writes what is left. `whole`: whether the replay came to its end. Returns what was found, and the first refusal
+    /// if it has not been shown.
+    pub(crate) fn finish(mut self, whole: bool) -> Result<(Found, Option<String>)> {
         if let Some(bar) = &self.progress {
             bar.clear();
         }
@@ -87,7 +91,7 @@ impl<'j> Output<'j> {
             let hint = if self.rejected_to.is_some() { "" } else { "; --rejected FILE writes all of them" };
             eprintln!("... and {} more refused{hint}", self.rejected - SHOWN_MAX);
         }
-        Ok(self.found)
+        Ok((self.found, self.first_rejected))
     }
 
     fn json(&mut self, message: &impl Serialize) -> Result<()> {
@@ -185,7 +189,8 @@ impl Sink for Output<'_> {
 
     fn rejected(&mut self, rejected: &Rejected<'_>) -> Result<()> {
         self.rejected += 1;
-        if self.rejected <= SHOWN_MAX && !self.quiet {
+        let shown_max = if self.quiet { 1 } else { SHOWN_MAX };
+        if self.rejected <= shown_max {
             let (path, line) = (rejected.path.display(), rejected.line);
             let place = match rejected.partition {
                 Some(partition) => format!("{path}/{partition} at offset {line}"),
@@ -194,7 +199,7 @@ impl Sink for Output<'_> {
             let line = format!("{place}: refused: {}", rejected.rejection);
             match &self.progress {
                 Some(bar) => bar.say(&line),
-                None => eprintln!("{line}"),
+                None => self.first_rejected = Some(line),
             }
         }
         let Some(to) = &mut self.rejected_to else { return Ok(()) };
