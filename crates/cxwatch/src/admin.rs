@@ -1,14 +1,19 @@
-//! The admin server: metrics for Prometheus, health for whoever restarts processes, readiness for whoever rolls them out.
+//! The admin server: metrics for Prometheus, health for whoever restarts processes, readiness for whoever rolls them out,
+//! answers for whoever asks about a customer.
 //!
 //! It is the only part of the program that is asynchronous; what it shows is told to it by the stream threads.
 
+mod api;
+
 use crate::run::health::Health;
+use crate::run::inquiries::Inquiries;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use cxwatch_rulebook::Rulebook;
 use prometheus::{Encoder, Registry, TextEncoder};
 use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
@@ -22,6 +27,10 @@ pub(crate) struct Admin {
     pub(crate) registry: Registry,
     /// The health.
     pub(crate) health: Arc<Health>,
+    /// The way to the threads, for questions about customers.
+    pub(crate) inquiries: Inquiries,
+    /// The rulebook in force.
+    pub(crate) book: Arc<Rulebook>,
     /// Asked for where it is set; not by the two probes, which say nothing that is worth hiding.
     pub(crate) token: Option<SecretString>,
 }
@@ -31,6 +40,7 @@ impl Admin {
     pub(crate) fn router(self) -> Router {
         let guarded = Router::new()
             .route("/metrics", get(metrics))
+            .merge(api::routes())
             .route_layer(from_fn_with_state(self.clone(), ask_for_token));
         Router::new()
             .route("/healthz", get(healthz))
@@ -115,7 +125,11 @@ mod tests {
         let registry = Registry::new();
         let counter = prometheus::IntCounter::new("cxwatch_tests_total", "Tests.").expect("a good name");
         registry.register(Box::new(counter)).expect("the only one");
-        let admin = Admin { registry, health, token: token.map(|token| token.to_owned().into()) };
+        let (book, _) =
+            cxwatch_rulebook::compile("rulebook: shop\nversion: 1\nrules: []\n", "shop.yaml").expect("right");
+        let (inquiries, book) = (Inquiries::new(1), Arc::new(book));
+        let token = token.map(|token| token.to_owned().into());
+        let admin = Admin { registry, health, inquiries, book, token };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -147,6 +161,18 @@ mod tests {
         assert!(right.starts_with("HTTP/1.1 200"), "{right}");
         let probe = ask(Some("t0ken"), health(), "GET /healthz HTTP/1.1");
         assert!(probe.starts_with("HTTP/1.1 200"), "{probe}");
+    }
+
+    #[test]
+    fn questions_about_customers_ask_for_the_token_and_wait_for_the_start() {
+        let closed = ask(Some("t0ken"), health(), "GET /api/customers/c1 HTTP/1.1");
+        assert!(closed.starts_with("HTTP/1.1 401"), "{closed}");
+        let early = ask(None, health(), "GET /api/customers/c1 HTTP/1.1");
+        assert!(early.starts_with("HTTP/1.1 503") && early.contains("retry-after: 1"), "{early}");
+        assert!(early.ends_with(r#"{"error":"starting","detail":"the checks at the start are not done; ask again in a moment"}"#), "{early}");
+        let wrong = ask(None, health(), "GET /api/explain?customer=c1&rule=cart&format=text HTTP/1.1");
+        assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("text/plain"), "{wrong}");
+        assert!(wrong.ends_with("the rulebook has no rule cart\n"), "{wrong}");
     }
 
     #[test]

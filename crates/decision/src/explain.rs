@@ -124,7 +124,7 @@ impl CustomerState {
 
 impl Explained {
     /// Leaves what was so at an instant that has passed, as far as it is still known.
-    pub(crate) fn as_of(mut self, at: Millis) -> Self {
+    pub(crate) fn remembered_at(mut self, at: Millis) -> Self {
         let requested = |of: &ExplainedAction, recent: &Recent| {
             recent.what == Noted::Requested && (&recent.rule, &recent.action) == (&of.rule, &of.action)
         };

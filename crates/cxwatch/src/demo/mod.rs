@@ -7,9 +7,10 @@ mod viewer;
 use crate::cli::Outcome;
 use crate::generate::{FEEDS, Recipe};
 use crate::run::health::Health;
+use crate::run::inquiries::Inquiries;
 use crate::run::metrics::Metrics;
 use crate::run::setup::{Setup, assemble};
-use crate::run::threads::{Pace, Service};
+use crate::run::threads::{Links, Pace, Service};
 use crate::settings;
 use anyhow::{Result, anyhow};
 use clap::Args as ClapArgs;
@@ -70,8 +71,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let clock = FastClock::new(opens, speed);
     let health = Arc::new(Health::new(setup.settings.threads, &[], Vec::new()));
     let pace = Pace { ends_every: Duration::from_millis(20), commit_behind: Duration::ZERO, bounded: None };
-    let service =
-        Service::start(&setup, PARTITIONS, clock.clone(), &pace, None, Arc::clone(&health), Metrics::new()?)?;
+    let inquiries = Inquiries::new(setup.settings.threads);
+    let links = Links { health: Arc::clone(&health), metrics: Metrics::new()?, inquiries };
+    let service = Service::start(&setup, PARTITIONS, clock.clone(), &pace, None, links)?;
     health.started();
     let played = show(&setup, &service, &clock, &health, opens, &mut out);
     service.ask_to_stop();

@@ -29,6 +29,8 @@ const WRONG_KEYS_PERCENT: usize = 1;
 pub(crate) struct Found {
     /// The number of partitions that all feeds have.
     pub(crate) partitions: i32,
+    /// How the keys of all feeds were hashed.
+    pub(crate) hash: KeyHash,
     /// Which feeds were written with which key hash, if they disagree.
     pub(crate) key_hashes: Option<String>,
 }
@@ -40,8 +42,8 @@ pub(crate) fn check(setup: &Setup) -> Result<Found> {
     check_journal(setup, &admin)?;
     check_compaction(setup, &admin)?;
     check_start(setup, &admin, partitions)?;
-    let key_hashes = check_keys(setup, &admin, partitions)?;
-    Ok(Found { partitions, key_hashes })
+    let verdicts = check_keys(setup, &admin, partitions)?;
+    Ok(Found { partitions, hash: agreed(&verdicts), key_hashes: disagreement(&verdicts) })
 }
 
 /// Where the feeds end now: (feed, partition, next offset).
@@ -193,7 +195,7 @@ fn check_start(setup: &Setup, admin: &Admin, partitions: i32) -> Result<()> {
 
 /// The first records of every partition tell which hash put the keys where they are, and whether a mapped feed's
 /// customers are its keys.
-fn check_keys(setup: &Setup, admin: &Admin, partitions: i32) -> Result<Option<String>> {
+fn check_keys<'s>(setup: &'s Setup, admin: &Admin, partitions: i32) -> Result<Vec<(&'s str, KeyHash)>> {
     let mut verdicts = Vec::new();
     for feed in &setup.feeds {
         let sample = match sample(setup, admin, feed, partitions) {
@@ -213,7 +215,14 @@ fn check_keys(setup: &Setup, admin: &Admin, partitions: i32) -> Result<Option<St
         }
         verdicts.push((feed.name.as_str(), sample.hash));
     }
-    Ok(disagreement(&verdicts))
+    Ok(verdicts)
+}
+
+/// The hash that all feeds agree on of which something is known.
+fn agreed(verdicts: &[(&str, KeyHash)]) -> KeyHash {
+    let mut known = verdicts.iter().map(|(_, hash)| *hash).filter(|hash| *hash != KeyHash::Undecided);
+    let first = known.next().unwrap_or(KeyHash::Undecided);
+    if known.all(|hash| hash == first) { first } else { KeyHash::Neither }
 }
 
 /// What to say where feeds were written with different hashes.
@@ -321,5 +330,8 @@ mod tests {
         let differ = disagreement(&[("web", Murmur2), ("social", Crc32)]).expect("they differ");
         assert!(differ.contains("(web: murmur2, social: crc32)"), "{differ}");
         assert!(disagreement(&[("web", Neither)]).is_some());
+        assert_eq!(agreed(&[("web", Undecided), ("social", Crc32)]), Crc32);
+        assert_eq!(agreed(&[("web", Murmur2), ("social", Crc32)]), Neither);
+        assert_eq!(agreed(&[]), Undecided);
     }
 }

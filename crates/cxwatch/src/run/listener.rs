@@ -1,6 +1,8 @@
-//! What a stream thread tells: the runtime makes metrics and log lines of it, this makes health of it.
+//! What a stream thread tells: the runtime makes metrics and log lines of it, this makes health of it, and answers what
+//! people ask.
 
 use super::health::{Health, TasksSeen, WHY_INCOMPLETE};
+use super::inquiries::Inbox;
 use cxwatch_event::Millis;
 use cxwatch_runtime::desk::Publisher;
 use cxwatch_runtime::live::{Batch, Live};
@@ -22,6 +24,7 @@ pub(crate) struct Reporter {
     feeds: usize,
     health: Arc<Health>,
     metrics: MetricsListener,
+    inbox: Inbox,
     partial: Partial,
     looked: Option<Instant>,
     troubled: bool,
@@ -29,11 +32,26 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// For a thread by its number, which reads so many feeds.
-    pub(crate) fn new(thread: usize, feeds: usize, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        thread: usize,
+        feeds: usize,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+        inbox: Inbox,
+    ) -> Self {
         let metrics = MetricsListener::new(metrics);
         // A thread that begins anew has its fault behind it.
         health.trouble(thread, None);
-        Reporter { thread, feeds, health, metrics, partial: Partial::new(), looked: None, troubled: false }
+        Reporter {
+            thread,
+            feeds,
+            health,
+            metrics,
+            inbox,
+            partial: Partial::new(),
+            looked: None,
+            troubled: false,
+        }
     }
 
     fn fine(&mut self) {
@@ -86,6 +104,7 @@ impl Listener for Reporter {
     }
 
     fn turned<D: Publisher>(&mut self, tasks: &mut BTreeMap<i32, Live<D>>, restoring: usize, now: Millis) {
+        self.inbox.answer(tasks);
         self.metrics.turned(tasks, restoring, now);
         if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return;

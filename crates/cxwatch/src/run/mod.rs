@@ -1,11 +1,14 @@
 //! `cxwatch run`: the service on Kafka.
 
 mod checks;
+mod client_id;
 pub(crate) mod decoders;
 pub(crate) mod health;
+pub(crate) mod inquiries;
 mod listener;
 pub(crate) mod log;
 pub(crate) mod metrics;
+pub(crate) mod owners;
 mod rulebooks;
 pub(crate) mod setup;
 pub(crate) mod threads;
@@ -17,17 +20,20 @@ use crate::control::Control;
 use crate::settings::keys;
 use anyhow::{Result, anyhow};
 use clap::Args as ClapArgs;
+use client_id::advertised;
 use cxwatch_event::Millis;
 use cxwatch_runtime::ports::{Answer, SystemClock};
 use cxwatch_runtime::settings::Bounded;
 use health::Health;
+use inquiries::Inquiries;
 use metrics::Metrics;
+use owners::Owners;
 use setup::{Setup, setup};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use threads::{Pace, Service};
+use threads::{Links, Pace, Service};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -75,17 +81,26 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// The main thread: admin server, signals, and an eye on the stream threads.
-async fn serve(setup: Setup, until: Option<Millis>) -> Result<Outcome> {
+async fn serve(mut setup: Setup, until: Option<Millis>) -> Result<Outcome> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let names: Vec<String> = setup.feeds.iter().map(|feed| feed.name.clone()).collect();
     let health = Arc::new(Health::new(setup.settings.threads, &names, setup.unwatched()));
     let metrics = Metrics::new()?.with_process()?;
     metrics.show_rulebook(&setup.book);
     let listener = listen(setup.settings.admin.listen).await?;
-    tracing::info!(address = %setup.settings.admin.listen, "admin server listens");
+    let address = listener.local_addr()?;
+    let advertised = setup.settings.admin.advertised.get_or_insert_with(|| advertised(address)).clone();
+    tracing::info!(%address, advertised, "admin server listens");
+    let links = Links {
+        health: Arc::clone(&health),
+        metrics: metrics.clone(),
+        inquiries: Inquiries::new(setup.settings.threads),
+    };
     let admin = Admin {
         registry: metrics.registry.clone(),
         health: Arc::clone(&health),
+        inquiries: links.inquiries.clone(),
+        book: Arc::clone(&setup.book),
         token: setup.settings.admin.token.clone(),
     };
     let (close, closed) = oneshot::channel::<()>();
@@ -93,7 +108,7 @@ async fn serve(setup: Setup, until: Option<Millis>) -> Result<Outcome> {
         let _ = closed.await;
     }));
     let ended = tokio::select! {
-        ended = work(setup, until, Arc::clone(&health), metrics) => ended,
+        ended = work(setup, until, links) => ended,
         () = told_to_stop(&mut terminate, &mut interrupt) => Ok(None),
     };
     let result = match ended {
@@ -118,13 +133,9 @@ async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// The checks and the start. They block, so they have a thread of their own.
-async fn work(
-    setup: Setup,
-    until: Option<Millis>,
-    health: Arc<Health>,
-    metrics: Metrics,
-) -> Result<Option<Service>> {
+async fn work(setup: Setup, until: Option<Millis>, links: Links) -> Result<Option<Service>> {
     let begun = tokio::task::spawn_blocking(move || {
+        let (health, metrics) = (&links.health, &links.metrics);
         let found = checks::check(&setup)?;
         if let Some(differ) = &found.key_hashes {
             tracing::error!("{differ}");
@@ -140,17 +151,18 @@ async fn work(
             );
         }
         let (threads, partitions) = (setup.settings.threads, found.partitions);
-        let started = Arc::clone(&health);
+        let started = Arc::clone(health);
         let bounded = match until {
             Some(until) => Some(Bounded { ends: checks::ends(&setup, partitions)?, until }),
             None => None,
         };
         let pace = Pace { bounded, ..Pace::default() };
         // What is stopped must be known before anything is decided.
-        let control = Control::follow(&setup, checks::ANSWER_WITHIN, Arc::clone(&health), &metrics)
+        let control = Control::follow(&setup, checks::ANSWER_WITHIN, Arc::clone(health), metrics)
             .map_err(|fault| explain(&setup, &fault))?;
         let clock = SystemClock::new();
-        let service = Service::start(&setup, partitions, clock, &pace, Some(control), health, metrics)?;
+        links.inquiries.begin(Owners::new(&setup, partitions, found.hash));
+        let service = Service::start(&setup, partitions, clock, &pace, Some(control), links)?;
         started.started();
         tracing::info!(
             application = setup.settings.application_id,

@@ -4,12 +4,12 @@
 //! hashes are a rollout under way, or one that was forgotten half-way: then the same event leads to different actions,
 //! depending on its partition.
 
+use super::client_id::rules_of;
 use super::metrics::Metrics;
 use crate::settings::Settings;
 use anyhow::Result;
 use cxwatch_kafka::admin::Admin;
 use cxwatch_kafka::groups::GroupMember;
-use cxwatch_rulebook::Rulebook;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -18,27 +18,6 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// What stands before the hash in a client id.
-const MARK: &str = "-rules-";
-/// So many digits of the hash tell rulebooks apart.
-const DIGITS: usize = 12;
-
-/// A rulebook's hash, as client ids carry it.
-pub(crate) fn short_hash(book: &Rulebook) -> String {
-    book.hash[..DIGITS / 2].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The client id of a member that runs a rulebook.
-pub(crate) fn client_id(name: &str, rules: &str) -> String {
-    format!("{name}{MARK}{rules}")
-}
-
-/// The rulebook that a client id tells of. One that an operator has set tells of none.
-fn rules_of(client_id: &str) -> Option<&str> {
-    let (_, rules) = client_id.rsplit_once(MARK)?;
-    let is_hash = rules.len() == DIGITS && rules.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    is_hash.then_some(rules)
-}
 
 /// By rulebook: who runs it. Ours is among them, also before we have joined.
 type Found<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
@@ -114,6 +93,7 @@ fn look(admin: &Admin, group: &str, ours: &str, metrics: &Metrics, said: &mut Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::client_id::client_id;
 
     fn member(client_id: &str) -> GroupMember {
         GroupMember {
@@ -127,7 +107,7 @@ mod tests {
     #[test]
     fn members_with_another_rulebook_are_named() {
         let (ours, other) = ("00aa11bb22cc", "ffffffffffff");
-        let (a, b) = (client_id("cxwatch-pod-1-0", ours), client_id("cxwatch-pod-2-0", other));
+        let (a, b) = (client_id("cxwatch-pod-1-0", None, ours), client_id("cxwatch-pod-2-0", None, other));
         let same = [member(&a), member(&a)];
         assert_eq!(differ(&found(&same, ours), ours), None);
         let rollout = [member(&a), member(&b)];
@@ -142,9 +122,6 @@ mod tests {
 
     #[test]
     fn a_client_id_of_the_operators_tells_nothing() {
-        for id in ["", "rdkafka", "shop-rules-v2", "shop-rules-00aa11bb22cc-eu", "shop-rules-00AA11BB22CC"] {
-            assert_eq!(rules_of(id), None, "{id}");
-        }
         assert_eq!(differ(&found(&[member("shop")], "00aa11bb22cc"), "00aa11bb22cc"), None);
     }
 }

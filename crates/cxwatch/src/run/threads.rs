@@ -1,10 +1,12 @@
 //! The stream threads of a process: begun, begun anew after a fault, ended in peace.
 
+use super::client_id::{client_id, short_hash};
 use super::decoders::decoders;
 use super::health::Health;
+use super::inquiries::Inquiries;
 use super::listener::Reporter;
 use super::metrics::Metrics;
-use super::rulebooks::{RulebookWatch, client_id, short_hash};
+use super::rulebooks::RulebookWatch;
 use super::setup::Setup;
 use crate::control::{Board, Control};
 use crate::settings::{Moment, Settings};
@@ -64,6 +66,17 @@ impl Default for Pace {
     }
 }
 
+/// What the threads tell, and are asked by. Clones lead to the same.
+#[derive(Clone)]
+pub(crate) struct Links {
+    /// What the process knows of itself.
+    pub(crate) health: Arc<Health>,
+    /// What Prometheus sees.
+    pub(crate) metrics: Metrics,
+    /// What people ask.
+    pub(crate) inquiries: Inquiries,
+}
+
 /// What all threads share, read only.
 struct Shared<C> {
     plan: Arc<Plan<Decider>>,
@@ -75,8 +88,7 @@ struct Shared<C> {
     ends: EndsView,
     pauses: Board,
     clock: C,
-    health: Arc<Health>,
-    metrics: Metrics,
+    links: Links,
     stop: Arc<AtomicBool>,
 }
 
@@ -98,16 +110,16 @@ impl Service {
         clock: C,
         pace: &Pace,
         control: Option<Control>,
-        health: Arc<Health>,
-        metrics: Metrics,
+        links: Links,
     ) -> Result<Service> {
         let topics = setup.feed_topics().into_iter().map(|topic| (topic, partitions)).collect();
         let wall = clock.clone();
         let properties = &setup.settings.kafka.properties;
         let watch = EndOffsetsWatch::spawn(properties, topics, pace.ends_every, move || wall.now())?;
         let rules = short_hash(&setup.book);
-        let rulebooks = RulebookWatch::spawn(&setup.settings, rules.clone(), metrics.clone())?;
+        let rulebooks = RulebookWatch::spawn(&setup.settings, rules.clone(), links.metrics.clone())?;
         let stop = Arc::new(AtomicBool::new(false));
+        let health = Arc::clone(&links.health);
         let shared = Arc::new(Shared {
             plan: Arc::new(plan(setup, partitions.unsigned_abs(), pace, clock.now())),
             properties: properties.clone(),
@@ -117,8 +129,7 @@ impl Service {
             ends: watch.view(),
             pauses: control.as_ref().map(|control| control.board.clone()).unwrap_or_default(),
             clock,
-            health: Arc::clone(&health),
-            metrics,
+            links,
             stop: Arc::clone(&stop),
         });
         let threads = (0..setup.settings.threads)
@@ -187,13 +198,13 @@ fn lives<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Faul
                 fault.message = format!("{}; {rights}", fault.message);
             }
             tracing::error!(thread = number, %fault, "cannot go on");
-            shared.health.failed(fault.to_string());
+            shared.links.health.failed(fault.to_string());
             shared.stop.store(true, Ordering::Relaxed);
             return Err(fault);
         }
         tracing::warn!(thread = number, %fault, "stream thread begins anew");
-        shared.metrics.thread_restarts.inc();
-        shared.health.trouble(number, Some(fault.to_string()));
+        shared.links.metrics.thread_restarts.inc();
+        shared.links.health.trouble(number, Some(fault.to_string()));
         pause = if began.elapsed() > HEALTHY_AFTER { PAUSE_FIRST } else { (pause * 2).min(PAUSE_LAST) };
         let until = Instant::now() + pause;
         while Instant::now() < until && !shared.stop.load(Ordering::Relaxed) {
@@ -216,13 +227,17 @@ fn life<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault
     let journal = KafkaJournal::new(&member, &settings.topics.journal, ANSWER_WITHIN)?;
     let reread = KafkaRereader::new(&member, ANSWER_WITHIN)?;
     if !settings.kafka.properties.contains_key("client.id") {
-        member.insert("client.id".to_owned(), client_id(&name, &shared.rules));
+        member.insert(
+            "client.id".to_owned(),
+            client_id(&name, settings.admin.advertised.as_deref(), &shared.rules),
+        );
     }
     let source = FeedConsumer::subscribe(&member, feed_topics, ANSWER_WITHIN)?;
     let (ends, pauses, clock) = (shared.ends.clone(), shared.pauses.clone(), shared.clock.clone());
     let parts = Parts { source, sink, journal, reread, ends, pauses, clock };
-    let (health, metrics) = (Arc::clone(&shared.health), Arc::clone(&shared.metrics.threads));
-    let reporter = Reporter::new(number, feed_topics.len(), health, metrics);
+    let Links { health, metrics, inquiries } = &shared.links;
+    let (health, metrics) = (Arc::clone(health), Arc::clone(&metrics.threads));
+    let reporter = Reporter::new(number, feed_topics.len(), health, metrics, inquiries.inbox(number));
     let mut thread: StreamThread<World<C>, Decider, Reporter> =
         StreamThread::new(Arc::clone(&shared.plan), parts, reporter);
     thread.run(&shared.stop)

@@ -166,6 +166,7 @@ fn assemble(at: &Effective, host: &str, feeds: &[String]) -> Option<Settings> {
         },
         admin: AdminSettings {
             listen: at.read(&["admin", "listen"], number)?,
+            advertised: at.text(&["admin", "advertised"]),
             token: at.text(&["admin", "token"]).map(SecretString::from),
         },
         log: LogSettings { json: at.text(&["log", "format"])? == "json", level: at.text(&["log", "level"])? },
@@ -316,6 +317,25 @@ fn check_admin(at: &Effective, settings: &Settings, complaints: &mut Vec<Complai
                 .expected("a loopback address, or the variable CXWATCH_ADMIN__TOKEN"),
         );
     }
+    if let Some(text) = settings.admin.advertised.as_deref().filter(|text| !is_address(text)) {
+        let message = format!("`{text}` is no address at which others could ask");
+        complaints.push(
+            Complaint::error(at.origin(&["admin", "advertised"]), message)
+                .expected("`host:port`, or a URL like `https://cxwatch-1.example`, without a path"),
+        );
+    }
+}
+
+/// `host:port`, or `http://host` or `https://host` with or without a port.
+fn is_address(text: &str) -> bool {
+    let bare = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let (host, port) = match bare.unwrap_or(text).rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (bare.unwrap_or(text), None),
+    };
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "._-[]:".contains(c);
+    let port_fits = port.map_or(bare.is_some(), |port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    !host.is_empty() && host.len() <= 253 && host.chars().all(is_host) && port_fits
 }
 
 fn check_rest(at: &Effective, settings: &Settings, complaints: &mut Vec<Complaint>) {

@@ -242,6 +242,12 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key("admin.listen", Kind::Address, Some("127.0.0.1:9464"), "where metrics and health are served"),
     key(
+        "admin.advertised",
+        Kind::Text,
+        None,
+        "where others reach the admin port, `host:port` or a URL; default: `admin.listen`, with the host that the brokers see where that is any address",
+    ),
+    key(
         "admin.token",
         Kind::Secret,
         None,

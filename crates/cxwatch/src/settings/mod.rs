@@ -258,6 +258,8 @@ pub(crate) struct DeadLetterSettings {
 pub(crate) struct AdminSettings {
     /// Where it listens.
     pub(crate) listen: SocketAddr,
+    /// Where others reach it; where that is not set, the service says what it listens on.
+    pub(crate) advertised: Option<String>,
     /// What it asks for.
     pub(crate) token: Option<SecretString>,
 }

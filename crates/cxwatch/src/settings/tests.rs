@@ -148,6 +148,32 @@ fn what_counts_as_silence_may_be_limited_to_open_hours() {
 }
 
 #[test]
+fn where_others_ask_is_an_address() {
+    let complaints = |text: &str| {
+        let text = format!("{LEAST}admin: {{ advertised: \"{text}\" }}\n");
+        with(&text, &[]).map_or_else(|complaints| complaints.len(), |_| 0)
+    };
+    for right in
+        ["cx-1:9464", "10.0.0.7:9464", "[::1]:9464", "https://cx-1.example", "http://cx-1.example:8080"]
+    {
+        assert_eq!(complaints(right), 0, "{right}");
+    }
+    for wrong in [
+        "",
+        "cx-1",
+        "10.0.0.7",
+        "cx-1:0",
+        "cx-1:http",
+        "http://",
+        "https://a.example/cx",
+        "me@cx-1:1",
+        "a b:1",
+    ] {
+        assert_eq!(complaints(wrong), 1, "{wrong}");
+    }
+}
+
+#[test]
 fn secrets_are_used_and_never_shown() {
     let text = format!("{LEAST}admin: {{ token: s3cret-a }}\n");
     let (settings, warnings) = with(

@@ -324,7 +324,7 @@ pub fn explain(question: &Question<'_>) -> Explanation {
 /// Explains an instant that has passed, by what is still remembered of it; of the present where there is none.
 pub fn explain_past(question: &Question<'_>) -> Explanation {
     let view = question.view.map(|view| state::as_of(view, question.at));
-    let desk = question.desk.clone().as_of(question.at);
+    let desk = question.desk.clone().remembered_at(question.at);
     let question = Question { story: None, view: view.as_ref(), desk: &desk, ..*question };
     said(&Words { question: &question, basis: Basis::Remembered })
 }
