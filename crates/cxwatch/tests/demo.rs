@@ -21,5 +21,17 @@ fn the_demo_asks_and_withdraws_and_says_what_to_try_next() {
         assert!(text.lines().any(|line| line.starts_with(&format!("  {rule}"))), "{rule} in {text}");
     }
     assert!(text.contains("events,") && text.contains("Next:"), "{text}");
+    // What nobody took in time has no line of its own: the summary counts it, and nothing is lost on the way.
+    let counted = |what: &str| -> usize {
+        let parts = text.lines().flat_map(|line| line.split([',', ';']).map(str::trim));
+        let counts = parts
+            .filter_map(|part| part.strip_suffix(what)?.split_whitespace().last()?.parse::<usize>().ok());
+        counts.sum()
+    };
+    let (asked, withdrawn, expired) =
+        (counted(" asked for"), counted(" withdrawn"), counted(" expired untaken"));
+    assert!(expired > 50, "{text}");
+    assert_eq!((lines("ask for "), lines("withdraw")), (asked, withdrawn), "{text}");
+    assert_eq!(asked, withdrawn + expired + counted(" are still wanted"), "{text}");
     assert_eq!(errors, "");
 }
