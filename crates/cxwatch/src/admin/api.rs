@@ -46,17 +46,17 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Self {
+    fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Box<Self> {
         let detail = detail.into();
-        Refusal { status, error, detail, parameter: None, partition: None, owner: None, url: None }
+        Box::new(Refusal { status, error, detail, parameter: None, partition: None, owner: None, url: None })
     }
 
-    fn parameter(name: &str, detail: impl Into<String>) -> Self {
+    fn parameter(name: &str, detail: impl Into<String>) -> Box<Self> {
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, "bad_parameter", detail);
-        Refusal { parameter: Some(name.to_owned()), ..refusal }
+        Box::new(Refusal { parameter: Some(name.to_owned()), ..*refusal })
     }
 
-    fn later(error: &'static str, detail: impl Into<String>) -> Self {
+    fn later(error: &'static str, detail: impl Into<String>) -> Box<Self> {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error, detail)
     }
 }
@@ -71,7 +71,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(pairs: Vec<(String, String)>, known: &[&str]) -> Result<Self, Refusal> {
+    fn read(pairs: Vec<(String, String)>, known: &[&str]) -> Result<Self, Box<Refusal>> {
         let mut wanted = Wanted::default();
         for (name, value) in pairs {
             let slot = match name.as_str() {
@@ -95,7 +95,7 @@ impl Wanted {
         Ok(wanted)
     }
 
-    fn asked(&self, book: &Rulebook) -> Result<Asked, Refusal> {
+    fn asked(&self, book: &Rulebook) -> Result<Asked, Box<Refusal>> {
         let Some(customer) = self.customer.as_deref().filter(|id| !id.is_empty()) else {
             return Err(Refusal::parameter("customer", "`customer` is missing: of whom is the question?"));
         };
@@ -117,7 +117,7 @@ impl Wanted {
     }
 
     /// Whether the answer is to be text.
-    fn is_text(&self, headers: &HeaderMap) -> Result<bool, Refusal> {
+    fn is_text(&self, headers: &HeaderMap) -> Result<bool, Box<Refusal>> {
         match self.format.as_deref() {
             Some("text") => Ok(true),
             Some("json") => Ok(false),
@@ -164,7 +164,7 @@ fn knows_something(rule: &RuleAnswer) -> bool {
 
 async fn answer(
     admin: &Admin,
-    wanted: Result<Wanted, Refusal>,
+    wanted: Result<Wanted, Box<Refusal>>,
     uri: &Uri,
     headers: &HeaderMap,
     trim: impl FnOnce(&mut Explanation),
@@ -205,7 +205,7 @@ fn text(text: String) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 
-async fn tell(admin: &Admin, wanted: &Wanted, uri: &Uri) -> Result<Explanation, Refusal> {
+async fn tell(admin: &Admin, wanted: &Wanted, uri: &Uri) -> Result<Explanation, Box<Refusal>> {
     let asked = wanted.asked(&admin.book)?;
     let customer = asked.customer.clone();
     let Some(owners) = admin.inquiries.owners() else {
@@ -240,17 +240,15 @@ async fn tell(admin: &Admin, wanted: &Wanted, uri: &Uri) -> Result<Explanation, 
     };
     let refusal = match found {
         Ok(Ok(Some(owner))) if !owner.is_us => misdirected(owner, partition, uri),
-        Ok(Ok(Some(_))) if silent > 0 => Refusal {
-            status: StatusCode::GATEWAY_TIMEOUT,
-            ..Refusal::later(
-                "busy",
-                format!(
-                    "the stream thread that has partition {partition} did not answer within {} s: it restores a task, or the \
-                     brokers keep it waiting; /readyz tells more; ask again in a moment",
-                    ANSWER_WITHIN.as_secs()
-                ),
-            )
-        },
+        Ok(Ok(Some(_))) if silent > 0 => Refusal::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "busy",
+            format!(
+                "the stream thread that has partition {partition} did not answer within {} s: it restores a task, or the \
+                 brokers keep it waiting; /readyz tells more; ask again in a moment",
+                ANSWER_WITHIN.as_secs()
+            ),
+        ),
         Ok(Ok(Some(_))) => Refusal::later(
             "restoring",
             format!(
@@ -272,10 +270,10 @@ async fn tell(admin: &Admin, wanted: &Wanted, uri: &Uri) -> Result<Explanation, 
         ),
         Err(error) => Refusal::later("busy", format!("the group could not be looked at: {error}; ask again")),
     };
-    Err(Refusal { partition: Some(partition), ..refusal })
+    Err(Box::new(Refusal { partition: Some(partition), ..*refusal }))
 }
 
-fn unknown(customer: &str, owners: &Owners, partition: i32) -> Refusal {
+fn unknown(customer: &str, owners: &Owners, partition: i32) -> Box<Refusal> {
     let hash = if owners.is_sure() {
         ""
     } else {
@@ -287,10 +285,11 @@ fn unknown(customer: &str, owners: &Owners, partition: i32) -> Refusal {
          events, no event has come that a rule of this rulebook names, or what came no longer matters to any rule and was \
          forgotten (`cxwatch explain` on the topics tells of that){hash}"
     );
-    Refusal { partition: Some(partition), ..Refusal::new(StatusCode::NOT_FOUND, "unknown_customer", detail) }
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, "unknown_customer", detail);
+    Box::new(Refusal { partition: Some(partition), ..*refusal })
 }
 
-fn misdirected(owner: Owner, partition: i32, uri: &Uri) -> Refusal {
+fn misdirected(owner: Owner, partition: i32, uri: &Uri) -> Box<Refusal> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let url = owner.address.as_deref().map(|address| {
         let scheme = if address.contains("://") { "" } else { "http://" };
@@ -310,7 +309,7 @@ fn misdirected(owner: Owner, partition: i32, uri: &Uri) -> Refusal {
         ),
     };
     let refusal = Refusal::new(StatusCode::MISDIRECTED_REQUEST, "not_owner", detail);
-    Refusal { owner: Some(owner), url, ..refusal }
+    Box::new(Refusal { owner: Some(owner), url, ..*refusal })
 }
 
 fn is_loopback(address: &str) -> bool {
