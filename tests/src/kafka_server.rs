@@ -11,6 +11,8 @@ use tempfile::TempDir;
 pub struct KafkaServer {
     folder: TempDir,
     bootstrap: String,
+    /// Further arguments of every start.
+    arguments: Vec<String>,
 }
 
 impl KafkaServer {
@@ -43,6 +45,11 @@ impl KafkaServer {
 
     /// As [`shared`](Self::shared), but a broker of the caller's own, with further broker settings (`key=value`).
     pub fn start_or_skip(settings: &[&str]) -> Option<Self> {
+        Self::start_with_or_skip(&[], settings)
+    }
+
+    /// The same with arguments of the script's `start`.
+    pub fn start_with_or_skip(arguments: &[&str], settings: &[&str]) -> Option<Self> {
         if let Err(reason) = Self::available() {
             let required = std::env::var("CXWATCH_REQUIRE_KAFKA").is_ok_and(|value| value == "1");
             assert!(!required, "Apache Kafka is required and not to be had: {reason}");
@@ -50,7 +57,7 @@ impl KafkaServer {
             let _ = writeln!(std::io::stderr(), "SKIPPED, NOT TESTED: no Apache Kafka here: {reason}");
             return None;
         }
-        Some(Self::start(settings))
+        Some(Self::start_with(arguments, settings))
     }
 
     /// Starts a broker.
@@ -58,8 +65,16 @@ impl KafkaServer {
     /// # Panics
     /// If it does not come up; the message holds what the script says.
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_with(&[], settings)
+    }
+
+    fn start_with(arguments: &[&str], settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut server = Self { folder, bootstrap: String::new() };
+        let mut server = Self {
+            folder,
+            bootstrap: String::new(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+        };
         server.restart(settings);
         server
     }
@@ -82,7 +97,7 @@ impl KafkaServer {
     /// Starts it again after `stop` or `kill`, with the same data at the same address.
     pub fn restart(&mut self, settings: &[&str]) {
         let mut command = self.command("start");
-        command.args(["--port", "0"]);
+        command.args(["--port", "0"]).args(&self.arguments);
         for setting in settings {
             command.args(["--set", setting]);
         }

@@ -24,22 +24,41 @@ pub(crate) fn explained(setup: &Setup, error: anyhow::Error) -> anyhow::Error {
 }
 
 /// What to change where the brokers refuse something; nothing for other faults.
-pub(crate) fn rights(fault: &Fault) -> Option<&'static str> {
-    fault.code.contains("Authorization").then_some(
-        "give the user of `kafka.properties` the rights listed in docs/operations.md (topics, group, transactional id)",
-    )
+pub(crate) fn rights(fault: &Fault) -> Option<String> {
+    permission(fault).or_else(|| entry(fault).map(ToOwned::to_owned))
+}
+
+/// What to change where the brokers know us, but do not allow something.
+fn permission(fault: &Fault) -> Option<String> {
+    fault.code.contains("Authorization").then(|| {
+        "give the user of `kafka.properties` the rights listed in docs/operations.md (topics, group, transactional id)".to_owned()
+    })
+}
+
+/// What to change where the brokers do not let us in.
+fn entry(fault: &Fault) -> Option<&'static str> {
+    let code = fault.code.as_str();
+    if code.contains("Authentication") || code.contains("SASL") {
+        Some(
+            "look at security.protocol, sasl.mechanism, sasl.username and sasl.password in `kafka.properties` \
+             (the password belongs into the variable CXWATCH_KAFKA__PROPERTIES__SASL_PASSWORD)",
+        )
+    } else if code.contains("SSL") {
+        Some("look at security.protocol and ssl.* in `kafka.properties`")
+    } else {
+        None
+    }
 }
 
 /// A fault at the start in words that say what to change.
 pub(crate) fn explain(setup: &Setup, fault: &Fault) -> anyhow::Error {
     let bootstrap = &setup.settings.kafka.bootstrap;
-    let code = fault.code.as_str();
-    if let Some(rights) = rights(fault) {
+    if let Some(rights) = permission(fault) {
         return usage(format!("the brokers refuse it: {fault}; {rights}"));
     }
-    if code.contains("Authentication") || code.contains("SSL") || code.contains("SASL") {
+    if let Some(entry) = entry(fault) {
         return usage(format!(
-            "the brokers do not let us in: {fault}; look at security.protocol, sasl.* and ssl.* in `kafka.properties`"
+            "authentication failed, the brokers at {bootstrap} do not let us in: {fault}; {entry}"
         ));
     }
     if fault.answer == Answer::Retry {

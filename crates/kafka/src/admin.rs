@@ -14,6 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::block_on::block_on;
 use crate::end_offsets::client;
 use crate::fault;
+use crate::heard::{Heard, ask};
 use crate::settings::{Properties, client_config};
 use cxwatch_runtime::ports::Fault;
 
@@ -122,9 +123,9 @@ impl Admin {
         let during = "look up topic";
         // A client of its own: one that has once been told "unknown topic" goes on saying so for a while after the
         // topic was made, and refuses to delete its records.
-        let metadata = client(during, &self.properties, "read_uncommitted")?
-            .fetch_metadata(Some(name), self.timeout)
-            .map_err(|error| fault::plain(during, &error))?;
+        let client = client(during, &self.properties, "read_uncommitted")?;
+        let metadata =
+            ask(&client, during, self.timeout, |within| client.fetch_metadata(Some(name), within))?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return Ok(None);
         };
@@ -293,7 +294,7 @@ fn compare(spec: &TopicSpec, there: &TopicDescription) -> TopicState {
 }
 
 fn offsets_at(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Heard>,
     topic: &str,
     partitions: &[i32],
     asked: Offset,
@@ -305,7 +306,7 @@ fn offsets_at(
     for &partition in partitions {
         list.add_partition_offset(topic, partition, asked).map_err(plain)?;
     }
-    let list = consumer.offsets_for_times(list, timeout).map_err(plain)?;
+    let list = ask(consumer, during, timeout, |within| consumer.offsets_for_times(list.clone(), within))?;
     list.elements()
         .iter()
         .map(|element| {

@@ -19,6 +19,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use crate::batch::FeedQueue;
 use crate::bell::Bell;
 use crate::fault;
+use crate::heard::Heard;
 use crate::settings::{Properties, client_config};
 use cxwatch_runtime::ports::{
     Answer, CommittedOffset, Fault, FeedPartition, Item, OnRebalance, Rebalance, Source,
@@ -38,6 +39,7 @@ struct Context {
     /// Nobody polls with a handler any more: confirm everything at once.
     closing: AtomicBool,
     errors: AtomicU64,
+    heard: Heard,
 }
 
 impl Context {
@@ -49,6 +51,7 @@ impl Context {
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
+        self.heard.note(&error, reason);
         tracing::debug!(%error, reason, "consumer client reports an error");
     }
 }
@@ -183,6 +186,7 @@ impl FeedConsumer {
                 rebalances: Mutex::new(VecDeque::new()),
                 closing: AtomicBool::new(false),
                 errors: AtomicU64::new(0),
+                heard: Heard::default(),
             })
             .map_err(|error| fault::plain(during, &error))?;
         let bell = Arc::new(Bell::default());
@@ -262,7 +266,7 @@ impl FeedConsumer {
     fn poll_client(&mut self, on: &mut OnRebalance<'_, Self>) -> Result<bool, Fault> {
         let answer = match self.base.poll(Duration::ZERO) {
             None => Ok(false),
-            Some(Err(error)) => Err(fault::plain("poll consumer", &error)),
+            Some(Err(error)) => Err(self.base.context().heard.explain(fault::plain("poll consumer", &error))),
             Some(Ok(record)) => {
                 // It cannot be put back, so this consumer must not go on.
                 let place = (record.topic(), record.partition(), record.offset());

@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::fault;
+use crate::heard::{self, Heard};
 use crate::settings::{Properties, client_config};
 use cxwatch_runtime::ports::{EndOffsets, Ends, Fault};
 
@@ -114,7 +115,7 @@ impl Drop for EndOffsetsWatch {
 pub(crate) fn uncommitted_client(
     during: &'static str,
     properties: &Properties,
-) -> Result<BaseConsumer, Fault> {
+) -> Result<BaseConsumer<Heard>, Fault> {
     client(during, properties, "read_uncommitted")
 }
 
@@ -122,7 +123,7 @@ pub(crate) fn client(
     during: &'static str,
     properties: &Properties,
     isolation: &str,
-) -> Result<BaseConsumer, Fault> {
+) -> Result<BaseConsumer<Heard>, Fault> {
     let mut properties = properties.clone();
     for name in ["group.id", "group.protocol", "group.instance.id", "isolation.level"] {
         properties.remove(name);
@@ -133,12 +134,12 @@ pub(crate) fn client(
         &[],
         &[("isolation.level", isolation), ("allow.auto.create.topics", "false")],
     )?
-    .create()
+    .create_with_context(Heard::default())
     .map_err(|error| fault::plain(during, &error))
 }
 
 fn run(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Heard>,
     topics: &[(String, i32)],
     every: Duration,
     clock: &impl Fn() -> i64,
@@ -149,15 +150,19 @@ fn run(
     while !shared.lock().stop {
         let sent_at = clock();
         let answer = ask(consumer, topics, patience);
+        heard::take_in(consumer);
+        let heard = consumer.client().context();
         let mut state = shared.lock();
         match answer {
             Ok(ends) => {
+                heard.answered();
                 state.latest = Some(Arc::new(EndOffsets { sent_at, ends }));
                 state.answers += 1;
                 state.last_fault = None;
                 shared.changed.notify_all();
             }
             Err(fault) => {
+                let fault = heard.explain(fault);
                 tracing::debug!(%fault, "the broker does not tell where the feeds end");
                 state.failures += 1;
                 state.last_fault = Some(fault);
@@ -168,7 +173,7 @@ fn run(
 }
 
 fn ask(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Heard>,
     topics: &[(String, i32)],
     timeout: Duration,
 ) -> Result<Vec<(usize, i32, i64)>, Fault> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::admin::Admin;
 use crate::block_on::block_on;
 use crate::fault;
+use crate::heard::{Heard, ask};
 use crate::producer::TopicOffset;
 use crate::settings::client_config;
 use cxwatch_runtime::ports::{Answer, Fault};
@@ -100,10 +101,9 @@ impl Admin {
         for (topic, partition) in partitions {
             list.add_partition(topic, *partition);
         }
-        let list = self
-            .outsider(group)?
-            .committed_offsets(list, self.timeout())
-            .map_err(|error| fault::plain(during, &error))?;
+        let client = self.outsider(group)?;
+        let list =
+            ask(&client, during, self.timeout(), |within| client.committed_offsets(list.clone(), within))?;
         partitions
             .iter()
             .map(|(topic, partition)| {
@@ -166,12 +166,12 @@ impl Admin {
     }
 
     /// A client that speaks about a group's offsets without being a member.
-    fn outsider(&self, group: &str) -> Result<BaseConsumer, Fault> {
+    fn outsider(&self, group: &str) -> Result<BaseConsumer<Heard>, Fault> {
         let during = "speak for a group";
         let forced =
             [("group.id", group), ("enable.auto.commit", "false"), ("isolation.level", "read_committed")];
         client_config(during, self.properties(), &[], &forced)?
-            .create()
+            .create_with_context(Heard::default())
             .map_err(|error| fault::plain(during, &error))
     }
 }

@@ -6,7 +6,7 @@ use rdkafka::consumer::Consumer;
 
 use crate::consumer::FeedConsumer;
 use crate::end_offsets::uncommitted_client;
-use crate::fault;
+use crate::heard::ask;
 use crate::settings::Properties;
 use cxwatch_runtime::ports::{Answer, Fault, FeedPartition, Item, JournalBounds, RecordRef, Source};
 
@@ -18,10 +18,10 @@ pub fn journal_bounds(
     timeout: Duration,
 ) -> Result<JournalBounds, Fault> {
     let during = "ask for the journal's end";
-    uncommitted_client(during, properties)?
-        .fetch_watermarks(topic, partition, timeout)
-        .map(|(start, end)| JournalBounds { start, end })
-        .map_err(|error| fault::plain(during, &error))
+    let client = uncommitted_client(during, properties)?;
+    let (start, end) =
+        ask(&client, during, timeout, |within| client.fetch_watermarks(topic, partition, within))?;
+    Ok(JournalBounds { start, end })
 }
 
 /// Reads committed records from `from` (or from the first that exists, if that is later) until the position has

@@ -65,6 +65,7 @@ pub mod end_offsets;
 mod fault;
 pub mod follower;
 pub mod groups;
+mod heard;
 pub mod journal_reader;
 pub mod mock;
 pub mod partitioner;

@@ -12,6 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::consumer::GroupMetadata;
 use crate::fault;
+use crate::heard::Heard;
 use crate::settings::{Properties, client_config};
 use cxwatch_runtime::ports::{Answer, Fault};
 
@@ -61,6 +62,7 @@ pub struct Commit {
 
 #[derive(Default)]
 struct Context {
+    heard: Heard,
     disconnected: AtomicBool,
     /// The first failed delivery since the transaction began, for the message.
     undelivered: Mutex<Option<String>>,
@@ -80,6 +82,7 @@ impl ClientContext for Context {
         ) {
             self.disconnected.store(true, Ordering::Relaxed);
         }
+        self.heard.note(&error, reason);
         tracing::debug!(%error, reason, "producer client reports an error");
     }
 }
@@ -143,11 +146,14 @@ impl TransactionalProducer {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.base.init_transactions(left) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.base.context().heard.answered();
+                    return Ok(());
+                }
                 Err(error) => {
                     let fault = fault::transactional(during, &error);
                     if fault.answer != Answer::Retry || Instant::now() >= deadline {
-                        return Err(fault);
+                        return Err(self.base.context().heard.explain(fault));
                     }
                 }
             }

@@ -9,17 +9,20 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use crate::fault;
+use crate::heard::Heard;
 use crate::settings::{Properties, client_config};
 use cxwatch_runtime::ports::Fault;
 
 #[derive(Default)]
 struct Context {
+    heard: Heard,
     /// The first delivery that failed.
     undelivered: Mutex<Option<Fault>>,
 }
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
+        self.heard.note(&error, reason);
         tracing::debug!(%error, reason, "producer client reports an error");
     }
 }
@@ -30,7 +33,7 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
             let mut undelivered = self.undelivered.lock().unwrap_or_else(PoisonError::into_inner);
-            undelivered.get_or_insert_with(|| fault::plain("deliver records", error));
+            undelivered.get_or_insert_with(|| self.heard.explain(fault::plain("deliver records", error)));
         }
     }
 }

@@ -140,6 +140,17 @@ impl Feeder {
         Feeder { producer: producer(bootstrap).create().expect("a producer") }
     }
 
+    /// One that says who it is.
+    pub(crate) fn as_user(bootstrap: &str, (user, password): (&str, &str)) -> Self {
+        let mut config = producer(bootstrap);
+        config
+            .set("security.protocol", "SASL_PLAINTEXT")
+            .set("sasl.mechanism", "PLAIN")
+            .set("sasl.username", user)
+            .set("sasl.password", password);
+        Feeder { producer: config.create().expect("a producer") }
+    }
+
     /// One whose records are part of a transaction from here on, until [`commit`](Self::commit) or
     /// [`abort`](Self::abort).
     pub(crate) fn transactional(bootstrap: &str, id: &str) -> Self {

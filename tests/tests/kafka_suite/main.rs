@@ -11,6 +11,7 @@
 #![allow(clippy::print_stderr)]
 #![allow(unreachable_pub, reason = "the broker's module is shared with other packages")]
 
+mod access;
 mod bank;
 mod bounded;
 mod change;

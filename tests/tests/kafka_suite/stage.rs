@@ -50,6 +50,8 @@ pub(crate) struct Stage {
     pub(crate) snapshot_every: String,
     threads: usize,
     static_membership: bool,
+    /// Whom the program says it is, and the password.
+    pub(crate) login: Option<(&'static str, &'static str)>,
 }
 
 impl Stage {
@@ -68,6 +70,7 @@ impl Stage {
             snapshot_every: "3s".to_owned(),
             threads: 2,
             static_membership: false,
+            login: None,
         }
     }
 
@@ -130,6 +133,12 @@ impl Stage {
             bootstrap = self.bootstrap,
             member = self.static_membership,
         );
+        if let Some((user, password)) = self.login {
+            let properties = format!(
+                "\n    security.protocol: SASL_PLAINTEXT\n    sasl.mechanism: PLAIN\n    sasl.username: {user}\n    sasl.password: {password}"
+            );
+            text = text.replacen("\n  properties:", &format!("\n  properties:{properties}"), 1);
+        }
         text.push_str("feeds:\n");
         for feed in &self.book.feeds {
             let _ = writeln!(
