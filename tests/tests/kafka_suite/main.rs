@@ -12,6 +12,7 @@
 #![allow(unreachable_pub, reason = "the broker's module is shared with other packages")]
 
 mod access;
+mod ask;
 mod bank;
 mod bounded;
 mod change;

@@ -62,6 +62,11 @@ impl Service {
         Some(answer)
     }
 
+    /// The address of a page of the admin server.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
     /// Its metrics by name, the sum over all labels; empty while it does not answer.
     pub(crate) fn metrics(&self) -> BTreeMap<String, f64> {
         let mut sums = BTreeMap::new();
