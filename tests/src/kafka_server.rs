@@ -104,6 +104,14 @@ impl KafkaServer {
         self.bootstrap = run(command).trim().to_owned();
     }
 
+    /// Runs one of Apache's tools as the broker's first user.
+    pub fn tool_as_first_user(&self, class: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(script());
+        command.args(["tool", class, "--bootstrap-server", &self.bootstrap, "--command-config"]);
+        command.arg(self.folder.path().join("client.properties")).args(arguments);
+        run(command)
+    }
+
     fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(script());
         // The quick compiler only: a broker of a test does not live long enough for the other one to pay.

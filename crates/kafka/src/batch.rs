@@ -1,4 +1,4 @@
-//! Batches of records straight from librdkafka: the only unsafe code of the program.
+//! Batches of records straight from librdkafka: with [`rights`](crate::rights) the only unsafe code of the program.
 //!
 //! `rd_kafka_consume_batch_queue` hands over many messages in one call, at a quarter of the calling thread's cost of
 //! one `poll` each. rdkafka does not wrap it. What makes the unsafe calls sound is kept in four places:

@@ -114,6 +114,7 @@ pub struct FeedConsumer {
     base: Arc<BaseConsumer<Context>>,
     assigned: Vec<FeedPartition>,
     timeout: Duration,
+    group_id: String,
     /// Rung by the client's own queue and by every feed's.
     bell: Arc<Bell>,
 }
@@ -157,9 +158,9 @@ impl FeedConsumer {
 
     fn create(properties: &Properties, topics: &[String], timeout: Duration) -> Result<Self, Fault> {
         let during = "create consumer";
-        if !properties.contains_key("group.id") {
+        let Some(group_id) = properties.get("group.id").cloned() else {
             return Err(fault::exit(during, "group.id is not set"));
-        }
+        };
         let new_protocol = properties
             .get("group.protocol")
             .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
@@ -201,7 +202,7 @@ impl FeedConsumer {
                 positions: Vec::new(),
             })
             .collect();
-        Ok(Self { feeds, base, assigned: Vec::new(), timeout, bell })
+        Ok(Self { feeds, base, assigned: Vec::new(), timeout, group_id, bell })
     }
 
     /// Hands over up to `max` items of one feed, in the order of each of its partitions; returns how many. Waits up to
@@ -266,7 +267,13 @@ impl FeedConsumer {
     fn poll_client(&mut self, on: &mut OnRebalance<'_, Self>) -> Result<bool, Fault> {
         let answer = match self.base.poll(Duration::ZERO) {
             None => Ok(false),
-            Some(Err(error)) => Err(self.base.context().heard.explain(fault::plain("poll consumer", &error))),
+            Some(Err(error)) => {
+                let mut fault = self.base.context().heard.explain(fault::plain("poll consumer", &error));
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+                    fault.message = format!("Read on the group {}: {}", self.group_id, fault.message);
+                }
+                Err(fault)
+            }
             Some(Ok(record)) => {
                 // It cannot be put back, so this consumer must not go on.
                 let place = (record.topic(), record.partition(), record.offset());

@@ -105,19 +105,24 @@ impl ClientContext for Heard {
             let line = line.split_once("]: ").map_or(line, |(_, line)| line);
             self.note(&KafkaError::Global(Code::BrokerTransportFailure), line);
         }
-        use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
-        match level {
-            Emerg | Alert | Critical | Error => {
-                tracing::error!(target: "librdkafka", "librdkafka: {facility} {line}");
-            }
-            Warning => tracing::warn!(target: "librdkafka", "librdkafka: {facility} {line}"),
-            Notice | Info => tracing::info!(target: "librdkafka", "librdkafka: {facility} {line}"),
-            Debug => tracing::debug!(target: "librdkafka", "librdkafka: {facility} {line}"),
-        }
+        pass_on(level, facility, line);
     }
 }
 
 impl ConsumerContext for Heard {}
+
+/// Writes a line of the client's to the log, as clients do that nobody listens to.
+pub(crate) fn pass_on(level: RDKafkaLogLevel, facility: &str, line: &str) {
+    use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
+    match level {
+        Emerg | Alert | Critical | Error => {
+            tracing::error!(target: "librdkafka", "librdkafka: {facility} {line}");
+        }
+        Warning => tracing::warn!(target: "librdkafka", "librdkafka: {facility} {line}"),
+        Notice | Info => tracing::info!(target: "librdkafka", "librdkafka: {facility} {line}"),
+        Debug => tracing::debug!(target: "librdkafka", "librdkafka: {facility} {line}"),
+    }
+}
 
 /// Asks until it is answered, refused, or the time is up. The client must be one that gets no records.
 pub(crate) fn ask<T>(

@@ -71,6 +71,7 @@ pub mod mock;
 pub mod partitioner;
 pub mod ports;
 pub mod producer;
+pub mod rights;
 mod settings;
 pub mod writer;
 

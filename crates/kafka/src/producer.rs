@@ -5,19 +5,23 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::consumer::GroupMetadata;
 use crate::fault;
-use crate::heard::Heard;
+use crate::heard::{Heard, pass_on};
 use crate::settings::{Properties, client_config};
 use cxwatch_runtime::ports::{Answer, Fault};
 
 /// How long one `poll` waits for the network at most. Short, because the client's own steps are 100 ms.
 const STEP: Duration = Duration::from_millis(1);
+
+/// So many of the client's words are heard before an error is told.
+const WORDS: usize = 20;
 
 /// A record to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -85,14 +89,31 @@ impl ClientContext for Context {
         self.heard.note(&error, reason);
         tracing::debug!(%error, reason, "producer client reports an error");
     }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if let Some(topic) = refused_topic(facility, line) {
+            self.undelivered().get_or_insert_with(|| format!("Write on the topic {topic} is not allowed"));
+        }
+        pass_on(level, facility, line);
+    }
+}
+
+/// Which topic the user may not write to: the error of the transaction says only that there is one.
+fn refused_topic<'a>(facility: &str, line: &'a str) -> Option<&'a str> {
+    let is_refusal = facility == "ADDPARTS" && line.to_lowercase().contains("authorization failed");
+    line.split('"').nth(1).filter(|_| is_refusal)
 }
 
 impl ProducerContext for Context {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            self.undelivered().get_or_insert_with(|| error.to_string());
+        if let Err((error, record)) = result {
+            // What was thrown away because something else had failed tells nothing.
+            let code = error.rdkafka_error_code();
+            if !matches!(code, Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)) {
+                self.undelivered().get_or_insert_with(|| format!("{}: {error}", record.topic()));
+            }
         }
     }
 }
@@ -135,7 +156,13 @@ impl TransactionalProducer {
         let base: BaseProducer<Context> =
             config.create_with_context(Context::default()).map_err(|error| fault::plain(during, &error))?;
         let producer = Self { base, request_timeout, timeout };
-        producer.init()?;
+        producer.init().map_err(|mut fault| {
+            if fault.code == "TransactionalIdAuthorizationFailed" {
+                fault.message =
+                    format!("Write on the transactional id {transactional_id}: {}", fault.message);
+            }
+            fault
+        })?;
         Ok(producer)
     }
 
@@ -326,10 +353,30 @@ impl TransactionalProducer {
     }
 
     fn undelivered(&self) -> String {
+        // The client's own words about it may still wait to be heard.
+        for _ in 0..WORDS {
+            self.base.poll(Duration::ZERO);
+        }
         self.base
             .context()
             .undelivered()
             .as_ref()
             .map_or_else(String::new, |error| format!("; the first that failed: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused_topic;
+
+    #[test]
+    fn the_topic_that_must_not_be_written_to_is_read_from_the_clients_words() {
+        let line = |reason: &str| {
+            format!(
+                "[thrd:main]: TxnCoordinator/1: Failed to add partition \"cx.actions.v1\" [3] to transaction: Broker: {reason}"
+            )
+        };
+        assert_eq!(refused_topic("ADDPARTS", &line("Topic authorization failed")), Some("cx.actions.v1"));
+        assert_eq!(refused_topic("ADDPARTS", &line("Operation not attempted")), None);
     }
 }

@@ -83,3 +83,69 @@ fn a_password_opens_and_a_wrong_one_is_called_so() {
         }
     }
 }
+
+/// Allows or denies the user something, or takes that back.
+fn acl(broker: &KafkaServer, what: &str, of: &[&str]) {
+    let principal = format!("User:{}", USER.0);
+    let (verb, kind) = what.split_once(' ').expect("two words");
+    let mut arguments = vec![verb, kind, &principal];
+    arguments.extend(of);
+    if verb == "--remove" {
+        arguments.push("--force");
+    }
+    broker.tool_as_first_user("AclCommand", &arguments);
+}
+
+#[test]
+fn a_right_that_is_missing_is_named_with_what_it_is_needed_for() {
+    let Some(broker) = guarded() else { return };
+    let mut stage = Stage::new("rights", broker.bootstrap(), RULES);
+    stage.login = Some(ADMIN);
+    stage.make_topics();
+    stage.login = Some(USER);
+
+    let said = refused(&stage, &["run"]);
+    for right in [
+        "Read on the topic rights.web",
+        "Write on the topic rights.actions",
+        "Read on the topic rights.journal, Write on the topic rights.journal",
+        "Read on the topic rights.control",
+        "Read on the group rights",
+        "kafka-acls --add --allow-principal User:watcher --operation",
+    ] {
+        assert!(said.contains(right), "{right}\n{said}");
+    }
+
+    let all =
+        ["--operation", "All", "--topic", "rights", "--group", "rights", "--transactional-id", "rights"];
+    acl(&broker, "--add --allow-principal", &[&all[..], &["--resource-pattern-type", "prefixed"]].concat());
+    let id = ["--operation", "Write", "--transactional-id", "rights-a-0"];
+    acl(&broker, "--add --deny-principal", &id);
+    let said = refused(&stage, &["run"]);
+    assert!(said.contains("Write on the transactional id rights-a-0"), "{said}");
+    assert!(said.contains("docs/operations.md"), "{said}");
+
+    // Taken away while it runs.
+    acl(&broker, "--remove --deny-principal", &id);
+    let mut service = stage.start_alone("a");
+    acl(&broker, "--add --deny-principal", &["--operation", "Write", "--topic", "rights.actions"]);
+    let feeder = Feeder::as_user(stage.bootstrap(), ADMIN);
+    let review = event(1, "review.posted", "c1", now(), r#""review_id":"r1","stars":1"#);
+    feeder.send(&stage.topic("social"), "c1", review.as_bytes());
+    feeder.flush();
+    let status = service.wait(Duration::from_secs(30));
+    let said = service.last_words();
+    assert_eq!(status.code(), Some(2), "{said}");
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: ") && last.contains("Write on the topic rights.actions"), "{said}");
+    assert!(last.contains("docs/operations.md"), "{said}");
+
+    acl(
+        &broker,
+        "--add --deny-principal",
+        &["--operation", "Read", "--topic", "rights.web", "--group", "rights"],
+    );
+    let said = refused(&stage, &["run"]);
+    let missing = "Missing: Write on the topic rights.actions, Read on the topic rights.web, Read on the group rights. ";
+    assert!(said.contains(missing), "{said}");
+}

@@ -1,6 +1,7 @@
 //! What is looked at before anything runs, so that a mistake is told at the start and in words that help.
 
 use super::decoders::map;
+use super::rights;
 use super::setup::{Feed, Setup};
 use super::threads::member_properties;
 use crate::cli::usage;
@@ -38,6 +39,7 @@ pub(crate) struct Found {
 /// Looks at the cluster.
 pub(crate) fn check(setup: &Setup) -> Result<Found> {
     let admin = client(setup, ANSWER_WITHIN)?;
+    rights::check(setup, &admin)?;
     let partitions = check_topics(setup, &admin)?;
     check_journal(setup, &admin)?;
     check_compaction(setup, &admin)?;

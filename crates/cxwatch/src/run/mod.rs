@@ -9,6 +9,7 @@ mod listener;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod owners;
+mod rights;
 mod rulebooks;
 pub(crate) mod setup;
 pub(crate) mod threads;
