@@ -1,7 +1,9 @@
 //! How many requests a minute sees.
 
+use crate::Decider;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
+use cxwatch_rulebook::Rulebook;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,9 +42,44 @@ impl Brake {
     }
 }
 
+impl Decider {
+    /// The brakes that a rulebook has (`None`: of all rules), and whether each is on at an instant.
+    pub fn brakes<'a>(
+        &'a self,
+        book: &'a Rulebook,
+        instant: Millis,
+    ) -> impl Iterator<Item = (Option<&'a str>, bool)> {
+        let of_rules = book.rules.iter().map(|rule| (Some(rule.id.as_str()), rule.treatment.brake));
+        let all = of_rules.chain([(None, book.policy.brake)]);
+        all.filter_map(move |(rule, limit)| {
+            let is_on = self.brake().is_used_up(rule, limit?, self.settings.partitions, instant);
+            Some((rule, is_on))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_brakes_of_a_rulebook_are_looked_at_one_by_one() {
+        let rules = "[ { id: a, kind: match, event: order.placed, brake: 4 }, { id: b, kind: match, event: order.placed } ]";
+        let source = format!("rulebook: shop\nversion: 1\npolicy: {{ brake: 6 }}\nrules: {rules}\n");
+        let (book, _) = cxwatch_rulebook::compile(&source, "shop.yaml").expect("it is right");
+        let wall = crate::WallClock::None;
+        let settings = crate::DeciderSettings { act_from: 0, remember_ms: 0, partitions: 2, wall };
+        let mut decider = Decider::new(settings);
+        let brakes =
+            |decider: &Decider, instant| decider.brakes(&book, instant).map(|(_, on)| on).collect::<Vec<_>>();
+        decider.head.brake.count("a", 100);
+        assert_eq!(brakes(&decider, 100), [false, false]);
+        decider.head.brake.count("a", 100);
+        assert_eq!(decider.brakes(&book, 100).collect::<Vec<_>>(), [(Some("a"), true), (None, false)]);
+        decider.head.brake.count("b", 100);
+        assert_eq!(brakes(&decider, 100), [true, true]);
+        assert_eq!(brakes(&decider, 60_000), [false, false]);
+    }
 
     #[test]
     fn a_limit_is_divided_by_the_partitions_rounded_up_and_holds_for_a_minute() {

@@ -118,6 +118,12 @@ impl Publisher for Decider {
         each(Book::UnknownActions, "", self.unknown_actions());
     }
 
+    fn braked(&self, book: &Rulebook, instant: Millis, each: &mut dyn FnMut(&str, bool)) {
+        for (rule, is_on) in self.brakes(book, instant) {
+            each(rule.unwrap_or(PAUSED_ALL), is_on);
+        }
+    }
+
     fn explained(&self, state: &CustomerState, book: &Rulebook, instant: Millis) -> Explained {
         state.explain(book, instant)
     }

@@ -79,6 +79,8 @@ pub enum Book {
     HeldOut,
     /// Of these: the customer was saved.
     HeldOutSaved,
+    /// Tasks in which a brake is on: of a rule, or of all (`*`).
+    Braked,
     /// Outcomes of actions that were not known (any more).
     UnknownActions,
 }
@@ -102,6 +104,9 @@ pub trait Publisher: Desk {
 
     /// Its books: what, of which rule (empty: of none), how many.
     fn books(&self, _each: &mut dyn FnMut(Book, &str, u64)) {}
+
+    /// The brakes that the rulebook has: whose (`*`: all rules'), and whether it is on at this instant.
+    fn braked(&self, _book: &Rulebook, _instant: Millis, _each: &mut dyn FnMut(&str, bool)) {}
 
     /// What it knows of a customer, for people.
     fn explained(&self, _state: &Self::State, _book: &Rulebook, _instant: Millis) -> Explained {

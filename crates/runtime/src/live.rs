@@ -1,16 +1,18 @@
 //! One live task: its feeds' records in, its sealed transactions out.
 
 mod explain;
+mod proof;
+mod seal;
 mod snapshots;
 
 use crate::dead_letter::{DeadLetter, dead_letter};
-use crate::desk::{Output, Place, Publisher, Wall};
-use crate::journal::{self, CommitRecord, ENGINE_VERSION, First};
-use crate::ports::{Answer, Fault, PAUSED_ALL, PausedSet, RecordRef, Topic};
+use crate::desk::{Output, Publisher, Wall};
+use crate::journal::First;
+use crate::ports::{Answer, Fault, PAUSED_ALL, PausedSet, RecordRef};
 use crate::settings::{Decode, Plan};
 use crate::strays::refuse_strays;
 use compact_str::CompactString;
-use cxwatch_engine::{Blindness, FOREVER, Judge, Refused, Task};
+use cxwatch_engine::{FOREVER, Judge, Refused, Task};
 use cxwatch_event::mapping::Refusal;
 use cxwatch_event::{Millis, RawRecord, Reason, Record, builtin};
 use cxwatch_rulebook::{FeedIx, Rulebook};
@@ -303,106 +305,9 @@ impl<D: Publisher> Live<D> {
         Fault::new(Answer::Exit, "read feed", "TooManyRejected", message)
     }
 
-    /// The end of the feed's partition was met at this position.
-    pub fn eof(&mut self, feed: usize, position: i64) {
-        let side = &mut self.sides[feed];
-        side.reached = side.reached.max(position);
-    }
-
-    /// An answer where the feed's partition ends.
-    pub fn note_end(&mut self, feed: usize, sent_at: Millis, end: i64) {
-        let side = &mut self.sides[feed];
-        side.end = end;
-        side.newest = Some((sent_at, end));
-        side.oldest = side.oldest.or(side.newest);
-    }
-
-    /// Applies the proofs that reading has come to: everything that had reached the broker when the question was sent
-    /// has been read.
-    pub fn prove(&mut self, now: Millis) {
-        for feed in 0..self.sides.len() {
-            let side = &mut self.sides[feed];
-            let proven = |answer: Option<(Millis, i64)>| answer.filter(|(_, end)| side.reached >= *end);
-            let as_of = match (proven(side.newest), proven(side.oldest)) {
-                (Some((newest, _)), _) => {
-                    (side.newest, side.oldest) = (None, None);
-                    newest
-                }
-                (None, Some((oldest, _))) => {
-                    side.oldest = side.newest;
-                    oldest
-                }
-                (None, None) => continue,
-            };
-            side.quiet_ms = 0;
-            self.set_wall(now);
-            self.task.proof(feed_ix(feed), as_of);
-        }
-    }
-
     fn set_wall(&mut self, now: Millis) {
         let wall = if self.plan.timing.bounded.is_some() { Wall::Never } else { Wall::At(now) };
         self.task.desk_mut().set_wall(wall);
-    }
-
-    /// Where input that ends does.
-    fn end_of(&self, feed: usize) -> Option<i64> {
-        let ends = &self.plan.timing.bounded.as_ref()?.ends;
-        let end = ends.iter().find(|(f, partition, _)| (*f, *partition) == (feed, self.partition));
-        // A partition that nobody knew at the start is empty.
-        Some(end.map_or(0, |(_, _, end)| *end))
-    }
-
-    /// Of input that ends: feeds that have been read to their end no longer hold the clock. (A proof like any other, as
-    /// of the end of time; so a restore knows of it.)
-    pub fn end_feeds(&mut self) {
-        for feed in 0..self.sides.len() {
-            let ix = feed_ix(feed);
-            let over = self.end_of(feed).is_some_and(|end| self.sides[feed].reached >= end);
-            if over && self.task.feed_watermark(ix) < FOREVER {
-                let delay = self.task.settings().feeds[feed].max_delay_ms;
-                self.task.proof(ix, FOREVER + delay);
-            }
-        }
-    }
-
-    /// Whether input that ends has been gone through, and everything is committed.
-    pub fn is_done(&self) -> bool {
-        let bounded = self.plan.timing.bounded.as_ref();
-        let over = (0..self.sides.len()).all(|f| self.task.feed_watermark(feed_ix(f)) >= FOREVER);
-        bounded.is_some_and(|b| over && self.task.instant() >= b.until) && self.is_settled()
-    }
-
-    /// A feed that is not served for being far ahead cannot be blamed for its silence.
-    pub fn not_asked(&mut self, feed: usize) {
-        self.sides[feed].quiet_ms = 0;
-    }
-
-    /// Calls feeds blind that have shown nothing for too long, unless none has shown anything: then the broker is down.
-    /// What counts is the time in which they were asked: a process that was frozen, or busy with a restore, asked nobody.
-    pub fn look_for_stalled(&mut self, elapsed: u64) {
-        let passed = elapsed.saturating_sub(self.looked_at).min(ASKED_MS_MAX);
-        self.looked_at = elapsed;
-        let after = self.plan.timing.blind_after_ms;
-        for side in &mut self.sides {
-            side.quiet_ms = side.quiet_ms.saturating_add(passed);
-        }
-        let shows = |side: &Side| side.quiet_ms <= after;
-        if !self.sides.iter().any(shows) {
-            return;
-        }
-        for feed in 0..self.sides.len() {
-            if !shows(&self.sides[feed]) && self.task.blindness(feed_ix(feed)).is_none() {
-                self.task.blind(feed_ix(feed), Blindness::Stalled);
-            }
-        }
-    }
-
-    /// The whole topic has stood still for too long. Nobody is blind who has not read to its end.
-    pub fn silent(&mut self, feed: usize, end: i64) {
-        if self.sides[feed].reached >= end && self.task.blindness(feed_ix(feed)).is_none() {
-            self.task.blind(feed_ix(feed), Blindness::Silent);
-        }
     }
 
     /// Stops requests, and lets them go on, so that those of these rules are stopped and no others; what has changed.
@@ -450,137 +355,9 @@ impl<D: Publisher> Live<D> {
         self.task.blindness(feed_ix(feed)).is_some()
     }
 
-    /// Whether there is something to commit. A task that only let time pass has nothing: time will pass again.
-    pub fn is_dirty(&self) -> bool {
-        self.first.is_some()
-            || self.rules_due.is_some()
-            || !self.dead.is_empty()
-            || self.task.desk().has_decisions()
-            || self.task.is_in_snapshot()
-            || self.has_ended()
-            || self.positions() != self.sealed_positions
-    }
-
-    /// Whether the last instant of input that ends has been reached and not yet written down.
-    fn has_ended(&self) -> bool {
-        let bounded = self.plan.timing.bounded.as_ref();
-        self.task.has_verdicts() && bounded.is_some_and(|b| self.task.instant() >= b.until)
-    }
-
-    /// Whether everything it has done is committed, so that it may go on later where it stands, if nobody else has gone
-    /// on meanwhile.
-    pub(crate) fn is_settled(&self) -> bool {
-        let nothing_due = self.first.is_none() && self.rules_due.is_none() && self.sealed.is_none();
-        let nothing_new = self.dead.is_empty() && !self.task.desk().has_decisions();
-        self.seq > 0 && nothing_due && nothing_new && self.positions() == self.sealed_positions
-    }
-
-    /// Seals what has come since the last commit. `snapshot_floor` begins a snapshot with it: an offset of the journal
-    /// that lies at or before what this commit will write.
-    pub fn seal(&mut self, now: Millis, elapsed: u64, snapshot_floor: Option<i64>) {
-        debug_assert!(self.sealed.is_none(), "one at a time");
-        self.seq += 1;
-        let mut records = Vec::new();
-        let (book, settings) = (&self.plan.book, &self.plan.rules.settings);
-        let place = Place { book, settings, partition: self.partition, now };
-        self.task.desk_mut().publish(&place, &mut records);
-        records.append(&mut self.dead);
-        let delete_before = self.write_slice(&mut records);
-        let commit = self.commit_record();
-        if let Some(floor) = snapshot_floor {
-            self.begin_snapshot(floor, elapsed, &mut records);
-        }
-        let entries = journal::encode_commit(&commit);
-        self.tally.commit_bytes += entries.iter().map(|e| e.len() as u64).sum::<u64>();
-        records.extend(entries.into_iter().map(journal_record));
-        self.sealed = Some(Batch {
-            seq: self.seq,
-            records,
-            offsets: commit.offsets,
-            delete_before,
-            ends_snapshot: delete_before.is_some(),
-        });
-    }
-
-    fn commit_record(&mut self) -> CommitRecord {
-        let digest = self.digest();
-        self.sealed_positions = self.positions();
-        let mut verdicts = self.task.take_verdicts();
-        let mut expired = self.task.desk_mut().take_expired();
-        self.spoil(&mut verdicts, &mut expired);
-        let changed = self.rules_due.take();
-        let rules = changed.is_some().then(|| self.plan.rules.clone());
-        CommitRecord {
-            seq: self.seq,
-            engine: ENGINE_VERSION,
-            owner: self.owner,
-            offsets: self.task.committable(),
-            instant: self.task.instant(),
-            positions: self.sealed_positions.clone(),
-            digest,
-            verdicts,
-            expired,
-            first: self.first.take(),
-            rules,
-            joined: changed.unwrap_or_default().joined,
-        }
-    }
-
-    #[cfg(not(feature = "faults"))]
-    fn spoil(&self, _: &mut [cxwatch_engine::Verdict], _: &mut [u64]) {}
-
-    #[cfg(feature = "faults")]
-    fn spoil(&self, verdicts: &mut Vec<cxwatch_engine::Verdict>, expired: &mut Vec<u64>) {
-        use cxwatch_engine::Verdict as V;
-        match self.plan.faults.wrong {
-            Some(crate::Wrong::NotWritten(kind)) => {
-                verdicts.retain(|v| crate::VerdictKind::of(v) != kind);
-                if kind == crate::VerdictKind::Expired {
-                    expired.clear();
-                }
-            }
-            Some(crate::Wrong::OutOfOrder) => {
-                // Those that have a place among the others come in the order of their kinds.
-                verdicts.sort_by_key(|v| match v {
-                    V::Blind { .. } => 0,
-                    V::See { .. } => 1,
-                    V::Force { .. } => 2,
-                    _ => 3,
-                });
-            }
-            _ => {}
-        }
-    }
-
     /// The digest over the engine's state and the desk's decisions.
     pub fn digest(&self) -> u64 {
         digest(&self.task)
-    }
-
-    /// What is sealed and has not committed.
-    pub fn sealed(&self) -> Option<&Batch> {
-        self.sealed.as_ref()
-    }
-
-    /// The sealed content has committed.
-    pub fn committed(&mut self) -> Option<Batch> {
-        self.sealed.take()
-    }
-
-    /// A record of the sealed content can never be written: it is left out.
-    pub(crate) fn drop_record(&mut self, at: usize) {
-        if let Some(batch) = &mut self.sealed
-            && at < batch.records.len()
-        {
-            batch.records.remove(at);
-        }
-    }
-
-    #[cfg(feature = "faults")]
-    pub(crate) fn drop_effects(&mut self) {
-        if let Some(batch) = &mut self.sealed {
-            batch.records.retain(|r| r.topic == Topic::Journal);
-        }
     }
 }
 
@@ -607,8 +384,4 @@ pub(crate) fn decode(
     if feed == builtin::OUTCOMES {
         refuse_strays(book, raw.partition, out, refused);
     }
-}
-
-fn journal_record(value: Vec<u8>) -> Output {
-    Output { topic: Topic::Journal, key: None, value: Some(value), headers: Vec::new(), label: None }
 }

@@ -6,15 +6,16 @@
 //! error ends the thread: [`Answer::CloseDirty`] asks for a new one, [`Answer::Exit`] for an operator.
 
 mod commit;
+mod look;
+mod rebalance;
 
 use crate::desk::Publisher;
 use crate::live::{Batch, Live};
-use crate::partial::{Partial, partial};
+use crate::partial::Partial;
 use crate::ports::{
-    Answer, Clock, CommittedOffset, EndOffsets, Ends, Fault, FeedPartition, Item, JournalStore, Pauses,
-    Ports, Rebalance, Sink, Source,
+    Answer, Clock, CommittedOffset, EndOffsets, Fault, FeedPartition, Item, JournalStore, Ports, Sink, Source,
 };
-use crate::restore::{Alarm, Life, Restored, restore, seq_of};
+use crate::restore::{Alarm, Life, Restored, restore};
 use crate::settings::Plan;
 use crate::tail::{Tail, read_tail};
 use cxwatch_event::Millis;
@@ -388,133 +389,8 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
         }
     }
 
-    /// The task that was given up, if nobody has committed for it since: our last commit is known to have taken effect,
-    /// so whoever came after us would have gone on with the next number.
-    fn unpark(
-        &mut self,
-        source: &mut P::Source,
-        feeds: &[FeedPartition],
-        partition: i32,
-    ) -> Result<Option<Live<D>>, Fault> {
-        let Some(seq) = self.parked.get(&partition).map(Live::seq) else { return Ok(None) };
-        let committed = source.committed(feeds)?;
-        let ours = committed.iter().all(|c| c.as_ref().and_then(|c| seq_of(&c.metadata)) == Some(seq));
-        Ok(self.parked.remove(&partition).filter(|_| ours))
-    }
-
     fn take_fault(&mut self) -> Result<(), Fault> {
         self.fault.take().map_or(Ok(()), Err)
-    }
-
-    fn rebalance(&mut self, source: &mut P::Source, event: Rebalance<'_>) {
-        match event {
-            Rebalance::Assigned(partitions) => self.assigned(partitions),
-            Rebalance::Revoked(partitions) => {
-                if self.owns_any(partitions)
-                    && let Err(fault) = self.commit_all(source)
-                    && self.fault.is_none()
-                {
-                    self.fault = Some(fault);
-                }
-                self.give_up(partitions, true);
-            }
-            Rebalance::Lost(partitions) => self.give_up(partitions, false),
-        }
-        self.listener.assigned(&partial(&self.assigned, self.plan.book.feeds.len()));
-    }
-
-    /// A task is ours when all its feeds are.
-    fn assigned(&mut self, partitions: &[FeedPartition]) {
-        self.assigned.extend(partitions);
-        let feeds = self.plan.book.feeds.len();
-        for at in partitions {
-            let owned = (0..feeds)
-                .all(|feed| self.assigned.contains(&FeedPartition { feed, partition: at.partition }));
-            if owned && !self.tasks.contains_key(&at.partition) {
-                self.waiting.insert(at.partition);
-            }
-        }
-        // What did not come back now is somebody else's.
-        let waiting = &self.waiting;
-        self.parked.retain(|partition, _| waiting.contains(partition));
-    }
-
-    fn owns_any(&self, partitions: &[FeedPartition]) -> bool {
-        partitions.iter().any(|at| self.tasks.contains_key(&at.partition))
-    }
-
-    fn give_up(&mut self, partitions: &[FeedPartition], may_park: bool) {
-        for at in partitions {
-            self.assigned.remove(at);
-            self.waiting.remove(&at.partition);
-            if !may_park {
-                self.parked.remove(&at.partition);
-            }
-            if let Some(task) = self.tasks.remove(&at.partition) {
-                let clean = task.is_settled();
-                if clean && may_park {
-                    self.parked.insert(at.partition, task);
-                }
-                self.listener.closed(at.partition, clean);
-            }
-        }
-    }
-
-    /// A new answer where the feeds end: for proofs, and to see topics that stand still.
-    fn look_at_ends(&mut self) {
-        if self.plan.timing.bounded.is_some() {
-            self.tasks.values_mut().for_each(Live::end_feeds);
-            return;
-        }
-        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        let latest = self.ends.latest();
-        let is_new = |a: &Arc<EndOffsets>| self.last_ends.as_ref().is_none_or(|b| b.sent_at < a.sent_at);
-        if let Some(ends) = latest.filter(is_new) {
-            let mut sums = vec![0; self.topics.len()];
-            for &(feed, partition, end) in &ends.ends {
-                if let Some(sum) = sums.get_mut(feed) {
-                    *sum += end;
-                }
-                if let Some(task) = self.tasks.get_mut(&partition) {
-                    task.note_end(feed, ends.sent_at, end);
-                }
-            }
-            for (topic, sum) in self.topics.iter_mut().zip(sums) {
-                if topic.sum != sum {
-                    *topic = Standing { sum, since: ends.sent_at };
-                }
-            }
-            self.last_ends = Some(Arc::clone(&ends));
-            self.look_for_silent(&ends);
-        }
-        for task in self.tasks.values_mut() {
-            task.prove(now);
-            task.look_for_stalled(elapsed);
-        }
-    }
-
-    /// What operators have stopped holds for every task from the instant on to which it has come.
-    fn look_at_pauses(&mut self) {
-        let Some(wanted) = self.pauses.latest() else { return };
-        for task in self.tasks.values_mut() {
-            for (rule, paused) in task.pause_as(&wanted) {
-                self.listener.paused(task.partition(), &rule, paused);
-            }
-        }
-    }
-
-    fn look_for_silent(&mut self, ends: &EndOffsets) {
-        let expected = self.topics.iter().zip(&self.plan.timing.expect);
-        let silent: Vec<bool> = expected
-            .map(|(topic, expect)| expect.as_ref().is_some_and(|e| e.is_over(topic.since, ends.sent_at)))
-            .collect();
-        for &(feed, partition, end) in &ends.ends {
-            if silent.get(feed) == Some(&true)
-                && let Some(task) = self.tasks.get_mut(&partition)
-            {
-                task.silent(feed, end);
-            }
-        }
     }
 
     fn advance(&mut self) -> bool {

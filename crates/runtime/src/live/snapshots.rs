@@ -1,6 +1,7 @@
 //! Snapshots of a live task: when one begins, and how much of it goes with each commit.
 
-use super::{Live, journal_record};
+use super::Live;
+use super::seal::journal_record;
 use crate::desk::{Output, Publisher};
 use crate::journal::{self, ENGINE_VERSION, SnapshotHead};
 
