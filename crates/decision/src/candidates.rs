@@ -10,7 +10,7 @@ use crate::{ActionId, Decider, Decision};
 use cxwatch_engine::{Detection, Moment};
 use cxwatch_event::messages::{Arm, SuppressionReason};
 use cxwatch_event::{MICRO, Millis};
-use cxwatch_rulebook::{Action, Class, Rule};
+use cxwatch_rulebook::{Action, Class, Level, Rule};
 
 /// A detection that proposes.
 #[derive(Debug, Clone, Copy)]
@@ -197,7 +197,7 @@ impl Decider {
                 Answer::Update => self.update(desktop, found, candidate),
                 Answer::Against(against) => {
                     if against.reason == SuppressionReason::Holdout {
-                        self.count_held_out(desktop, found);
+                        self.count_held_out(desktop, found, candidate);
                     }
                     losers.push(loser(candidate, None, against.reason));
                     self.suppress(desktop, found, candidate, against, None, None);
@@ -219,22 +219,24 @@ impl Decider {
                 return self.wait_all(desktop, found, &deferred);
             }
         };
+        let (customer, time) = (found.moment.customer, found.detection.time);
+        let held_out = stages::holdout::is_held_out(customer, &found.rule.id, time, found.share());
+        let by = (!held_out).then_some(winner.id);
         for (candidate, score) in passed.iter().zip(&scores).filter(|(c, _)| c.number != winner.number) {
             let reason = SuppressionReason::LowerPriority;
             losers.push(loser(candidate, Some(score.priority), reason));
-            let against = Against { by: Some(winner.id), ..Against::of(reason) };
+            let against = Against { by, ..Against::of(reason) };
             self.suppress(desktop, found, candidate, against, Some(*score), None);
         }
         losers.extend(deferred.iter().map(|(c, ..)| loser(c, None, SuppressionReason::Replaced)));
         losers.sort_by_key(|loser| std::cmp::Reverse(loser.priority));
-        let (customer, time) = (found.moment.customer, found.detection.time);
-        if stages::holdout::is_held_out(customer, &found.rule.id, time, found.share()) {
+        if held_out {
             self.hold_out(desktop, found, &winner, scores[best]);
         } else {
             displaced.iter().for_each(|other| self.supersede(found.moment, desktop, *other, winner.id));
             self.request(desktop, found, &winner, Some(scores[best]), losers);
         }
-        let replaced = Against { by: Some(winner.id), ..Against::of(SuppressionReason::Replaced) };
+        let replaced = Against { by, ..Against::of(SuppressionReason::Replaced) };
         for (candidate, ..) in &deferred {
             self.suppress(desktop, found, candidate, replaced, None, None);
         }
@@ -310,6 +312,7 @@ impl Decider {
             reason: against.reason,
             until: against.until,
             by_action: against.by,
+            reached: against.reached,
             id: candidate.id,
             rule: found.rule.id.clone(),
             action: candidate.action.id.clone(),
@@ -344,6 +347,7 @@ impl Decider {
             reason: against.reason,
             until: against.until,
             by_action: against.by,
+            reached: against.reached,
             id: waiting.id,
             rule: waiting.found.rule.clone(),
             action: waiting.action.clone(),
@@ -355,14 +359,12 @@ impl Decider {
         }));
     }
 
-    /// An episode of which nothing came is kept only for the breach that may follow its warning.
+    /// A warning is remembered until its deadline, for the breach that may follow; an episode of which nothing came is not.
     fn drop_unneeded(&self, desktop: &mut Desktop, found: &Found<'_>) {
-        let Some(at) = desktop.episodes.iter().position(|e| e.number == found.episode) else { return };
-        match &desktop.episodes[at] {
-            episode if episode.forget_at > Millis::MIN => {}
-            episode if episode.warning.is_some() => self.keep_episode(desktop, found, Millis::MIN),
-            _ => drop(desktop.episodes.remove(at)),
+        if found.detection.level == Level::Warning {
+            self.keep_episode(desktop, found, Millis::MIN);
         }
+        desktop.episodes.retain(|e| e.number != found.episode || e.forget_at > Millis::MIN);
     }
 
     /// Remembers the episode until then at least; a warning until its deadline.

@@ -5,7 +5,7 @@ use crate::decision::{Decision, WallClock};
 use crate::ends::Undo;
 use crate::paused::Paused;
 use crate::stages::Modes;
-use crate::state::CustomerState;
+use crate::state::{CustomerState, Live};
 use crate::tally::Tally;
 use cxwatch_engine::{Desk, Effect, EventRef, Moment};
 use cxwatch_event::{Event, Millis};
@@ -51,8 +51,10 @@ pub struct Decider {
     pub(crate) head: DeciderHead,
     /// Decided in this step.
     pub(crate) fresh: Vec<Decision>,
-    /// What was retracted in this step, as it was before.
+    /// Episodes that were retracted in this step, as they were before.
     pub(crate) undo: Vec<Undo>,
+    /// Their actions that were not over, as they were before, as long as nothing else has become of them.
+    pub(crate) taken_back: Vec<Live>,
     outbox: Vec<Decision>,
     /// The numbers of the candidates that were found expired.
     expired: Vec<u64>,
@@ -66,6 +68,7 @@ impl Decider {
             head: DeciderHead::default(),
             fresh: Vec::new(),
             undo: Vec::new(),
+            taken_back: Vec::new(),
             outbox: Vec::new(),
             expired: Vec::new(),
         }
@@ -218,6 +221,7 @@ impl Desk for Decider {
 
     fn settled(&mut self) {
         self.undo.clear();
+        self.taken_back.clear();
         for decision in std::mem::take(&mut self.fresh) {
             self.head.digest = decision.digest(self.head.digest);
             self.outbox.push(decision);

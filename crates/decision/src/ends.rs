@@ -12,12 +12,11 @@ use cxwatch_engine::{Detection, Ended, Moment};
 use cxwatch_event::messages::{CauseReason, SuppressionReason};
 use cxwatch_rulebook::Rule;
 
-/// What a retraction took back, as it was before: found again in the same step, it is so again.
+/// An episode that a retraction took back, as it was before: found again in the same step, it is so again.
 #[derive(Debug)]
 pub(crate) struct Undo {
     customer: CompactString,
     episode: Episode,
-    actions: Vec<Live>,
     cooldowns: Vec<Cooldown>,
 }
 
@@ -48,21 +47,21 @@ impl Decider {
         if stands {
             return;
         }
-        let actions = desktop.actions.iter().filter(|l| l.episode == number).cloned().collect();
+        let lived = |l: &&Live| l.episode == number && !l.stage.is_over();
+        let actions: Vec<Live> = desktop.actions.iter().filter(lived).cloned().collect();
+        self.taken_back.retain(|before| actions.iter().all(|l| l.id != before.id));
+        self.taken_back.extend(actions);
         let problem = before.problem();
-        let began = |c: &mut Cooldown| {
-            let is_its = c.rule == before.rule && c.problem == problem;
-            is_its && [before.warning, before.breach, Some(ended.time)].contains(&Some(c.time))
-        };
+        let began = |c: &mut Cooldown| c.rule == before.rule && c.problem == problem;
         let cooldowns = desktop.cooldowns.extract_if(.., began).collect();
         self.uncount(desktop, number);
         let told = Told { by: ended.by.as_ref(), ..Told::cause(CauseReason::Retracted) };
         self.change(moment, desktop, Input::Retracted, told, |l| l.episode == number);
-        self.undo.push(Undo { customer: moment.customer.into(), episode: before, actions, cooldowns });
+        self.undo.push(Undo { customer: moment.customer.into(), episode: before, cooldowns });
     }
 
     /// What is found again in the step in which it was retracted was never gone: one revision says what became of it.
-    /// Says which actions are as they were; one that the detection does not propose stays revoked.
+    /// Says which actions are as they were; one that no detection proposes again stays revoked.
     pub(crate) fn find_again(
         &mut self,
         moment: &Moment<'_>,
@@ -70,11 +69,40 @@ impl Decider {
         rule: &Rule,
         detection: &Detection,
     ) -> Vec<ActionId> {
-        let is_it = |u: &Undo| {
+        self.restore_episode(desktop, rule, detection);
+        let Some(at) = desktop.episode_about(&rule.id, &detection.about) else { return Vec::new() };
+        let number = desktop.episodes[at].number;
+        let case = Case { rule, detection, profile: moment.profile };
+        let proposed = rule.actions.iter().map(|ix| &moment.book.actions[usize::from(*ix)]);
+        let proposed: Vec<_> = proposed.filter(|action| case.holds(&action.when)).map(|a| &a.id).collect();
+        let mut restored = Vec::new();
+        for now in desktop.actions.iter_mut().filter(|l| l.episode == number) {
+            let again = |l: &Live| l.id == now.id && proposed.contains(&&l.action);
+            let Some(at) = self.taken_back.iter().position(again) else { continue };
+            let mut before = self.taken_back.remove(at);
+            self.fresh.retain(|decision| match decision {
+                Decision::Action(a) => a.id != before.id || a.revision <= before.revision,
+                Decision::Suppressed(_) => true,
+            });
+            restored.push(before.id);
+            // That somebody was reached meanwhile remains.
+            before.spent |= now.spent;
+            *now = before;
+        }
+        restored
+    }
+
+    /// The episode that a detection finds again: its own, or else the rule's and key's that was retracted last, unless what
+    /// is found now is remembered by itself.
+    fn restore_episode(&mut self, desktop: &mut Desktop, rule: &Rule, detection: &Detection) {
+        let is_its = |u: &Undo| {
             u.customer == detection.customer && u.episode.rule == rule.id && u.episode.key == detection.key
         };
-        let Some(at) = self.undo.iter().rposition(is_it) else { return Vec::new() };
-        let Undo { mut episode, actions, cooldowns, .. } = self.undo.remove(at);
+        let own = self.undo.iter().rposition(|u| is_its(u) && u.episode.is_about(&detection.about));
+        let is_known = desktop.episode_about(&rule.id, &detection.about).is_some();
+        let other = || if is_known { None } else { self.undo.iter().rposition(is_its) };
+        let Some(at) = own.or_else(other) else { return };
+        let Undo { mut episode, cooldowns, .. } = self.undo.remove(at);
         episode.about = detection.about.clone();
         (episode.warning, episode.breach) = (None, None);
         self.count_again(&episode);
@@ -83,22 +111,6 @@ impl Decider {
             None => desktop.episodes.push(episode),
         }
         desktop.cooldowns.extend(cooldowns);
-        let case = Case { rule, detection, profile: moment.profile };
-        let proposed = rule.actions.iter().map(|ix| &moment.book.actions[usize::from(*ix)]);
-        let proposed: Vec<_> = proposed.filter(|action| case.holds(&action.when)).map(|a| &a.id).collect();
-        let mut restored = Vec::new();
-        for before in actions.into_iter().filter(|l| !l.stage.is_over() && proposed.contains(&&l.action)) {
-            self.fresh.retain(|decision| match decision {
-                Decision::Action(a) => a.id != before.id || a.revision <= before.revision,
-                Decision::Suppressed(_) => true,
-            });
-            restored.push(before.id);
-            match desktop.actions.iter_mut().find(|l| l.id == before.id) {
-                Some(now) => *now = before,
-                None => desktop.actions.push(before),
-            }
-        }
-        restored
     }
 
     /// The rulebook no longer has the rule, or it has become another kind.

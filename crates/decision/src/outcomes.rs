@@ -53,6 +53,10 @@ impl Decider {
         let Some(live) = desktop.actions.iter_mut().find(|l| l.id == id) else { return false };
         let (stage, _) = step(live.stage, Input::Told(outcome));
         let refused = live.stage != stage && stage == Stage::Refused;
+        if live.stage != stage {
+            // What the router says stands, whatever becomes of the retraction before it.
+            self.taken_back.retain(|before| before.id != id);
+        }
         live.stage = stage;
         use Outcome::{Contacted, Failed, Rejected, Saved};
         let policy = &moment.book.policy;

@@ -65,6 +65,8 @@ impl Decider {
             spent: false,
             forget_at: before.map_or(forget_at, |at| desktop.actions[at].forget_at.max(forget_at)),
         };
+        // What is asked for anew cannot be as it was before.
+        self.taken_back.retain(|before| before.id != candidate.id);
         self.head.brake.count(&found.rule.id, instant);
         self.head.tally.of(&found.rule.id).actions += 1;
         self.won(desktop, found);
@@ -87,9 +89,8 @@ impl Decider {
         candidate: &Candidate<'_>,
         score: Score,
     ) {
-        let remembered = candidate.expires(found.detection).saturating_add(self.settings.remember_ms);
-        self.keep_episode(desktop, found, remembered);
-        self.count_held_out(desktop, found);
+        self.taken_back.retain(|before| before.id != candidate.id);
+        self.count_held_out(desktop, found, candidate);
         let against = Against::of(SuppressionReason::Holdout);
         self.suppress(desktop, found, candidate, against, Some(score), Some(Arm::Holdout));
     }
@@ -107,11 +108,17 @@ impl Decider {
         is_new
     }
 
-    /// Counts an episode that is held out, once; after a retraction it is a new one.
-    pub(crate) fn count_held_out(&mut self, desktop: &mut Desktop, found: &Found<'_>) {
+    /// Counts an episode that is held out, once; after a retraction it is a new one. It is remembered as long as the action
+    /// would have been.
+    pub(crate) fn count_held_out(
+        &mut self,
+        desktop: &mut Desktop,
+        found: &Found<'_>,
+        candidate: &Candidate<'_>,
+    ) {
         let side = self.side(found);
-        let remembered = side.until.saturating_add(self.settings.remember_ms);
-        self.keep_episode(desktop, found, remembered);
+        let over = side.until.max(candidate.expires(found.detection));
+        self.keep_episode(desktop, found, over.saturating_add(self.settings.remember_ms));
         let episode = desktop.episode_mut(found.episode).expect("it stays while it is decided on");
         episode.is_held_out = true;
         if episode.held_out.is_none() {
@@ -243,6 +250,9 @@ impl Decider {
     /// Ends what has reached the end of its life.
     pub(crate) fn end_lives(&mut self, moment: &Moment<'_>, desktop: &mut Desktop) {
         let instant = moment.instant;
+        let is_past =
+            |before: &Live| before.expires <= instant && desktop.actions.iter().any(|l| l.id == before.id);
+        self.taken_back.retain(|before| !is_past(before));
         let told = Told::cause(CauseReason::Expired);
         self.change(moment, desktop, Input::EndOfLife, told, |l| !l.stage.is_over() && l.expires <= instant);
         for waiting in desktop.pending.extract_if(.., |w| w.expires <= instant).collect::<Vec<_>>() {

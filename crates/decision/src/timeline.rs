@@ -37,8 +37,14 @@ impl Timeline {
             return;
         }
         let gone = self.0.iter().take_while(|e| time_of(**e) <= oldest).count();
+        self.0.drain(..gone);
         let spare = (self.0.len() + 1).saturating_sub(usize::from(at_most));
-        self.0.drain(..gone.max(spare).min(self.0.len()));
+        if self.0.partition_point(|e| time_of(*e) <= time) < spare {
+            // The newest stay, and this is none of them.
+            self.0.drain(..spare - 1);
+            return;
+        }
+        self.0.drain(..spare);
         if self.0.len() == self.0.capacity() {
             // Most customers do little.
             self.0.reserve_exact(if self.0.is_empty() { 2 } else { 4 });
@@ -96,6 +102,10 @@ mod tests {
             timeline.add("a", time, 40, 3);
         }
         assert_eq!(times(&timeline), [20, 30, 40]);
+        timeline.add("a", 15, 40, 3);
+        assert_eq!(times(&timeline), [20, 30, 40]);
+        timeline.add("a", 25, 40, 2);
+        assert_eq!(times(&timeline), [30, 40]);
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use super::log::Terms;
 use super::play::Subject;
-use super::{Cause, Line, RuleTotals, Said, Told, Totals, When};
+use super::{About, Arm, Cause, Line, RuleTotals, Said, Score, Told, Totals, When, Why};
 use compact_str::CompactString;
 use cxwatch_decision::{
-    CustomerState, Decider, DeciderHead, DeciderSettings, Decision, Published, WallClock,
+    ActionChange, CustomerState, Decider, DeciderHead, DeciderSettings, Decision, Grounds, Published,
+    Suppressed, WallClock,
 };
-use cxwatch_engine::{Desk, Moment};
-use cxwatch_event::Millis;
-use cxwatch_event::messages::CauseReason;
+use cxwatch_engine::{Desk, Effect, Moment};
+use cxwatch_event::messages::{self, CauseReason};
+use cxwatch_event::{MICRO, Millis};
 use cxwatch_rulebook::Rulebook;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct RealDesk {
     settings: DeciderSettings,
     decider: Decider,
     states: BTreeMap<CompactString, CustomerState>,
+    /// Until when the engine has something of a customer of its own.
+    busy: BTreeMap<CompactString, Millis>,
     /// Whether restores do anything.
     restores: bool,
 }
@@ -39,6 +42,7 @@ impl RealDesk {
             decider: Decider::new(settings.clone()),
             settings,
             states: BTreeMap::new(),
+            busy: BTreeMap::new(),
             restores,
         }
     }
@@ -59,7 +63,12 @@ impl Subject for RealDesk {
             Told::RuleRemoved(rule) => self.decider.rule_removed(moment, state, rule),
             Told::Wake => self.decider.wake(moment, state),
         }
-        if self.decider.is_idle(state) {
+        if let Told::Effect(Effect::Detected(detection)) = told {
+            let until = instant.max(detection.time) + self.settings.remember_ms;
+            let busy = self.busy.entry(customer.clone()).or_insert(until);
+            *busy = until.max(*busy);
+        }
+        if self.decider.is_idle(state) && self.busy.get(customer).is_none_or(|until| *until <= instant) {
             self.states.remove(customer);
         }
     }
@@ -120,36 +129,85 @@ fn again<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
 /// A decision as the log has it.
 pub fn line(decision: Decision) -> Line {
     match decision {
-        Decision::Action(action) => Line {
-            instant: action.instant,
-            customer: action.customer,
-            rule: action.rule,
-            id: action.id,
-            action: action.action,
-            revision: action.revision,
-            said: match action.change {
-                Published::Requested => Said::Requested,
-                Published::Updated => Said::Updated(cause(action.cause)),
-                Published::Revoked => Said::Revoked(cause(action.cause)),
-                Published::Expired => Said::Expired,
-            },
-            until: Some(action.expires),
-            by: action.by_action,
-            priority: None,
-        },
-        Decision::Suppressed(suppressed) => Line {
-            instant: suppressed.instant,
-            customer: suppressed.detection.customer.clone(),
-            rule: suppressed.rule,
-            id: suppressed.id,
-            action: suppressed.action,
-            revision: 0,
-            said: Said::Suppressed(suppressed.reason),
-            until: suppressed.until,
-            by: suppressed.by_action,
-            priority: suppressed.score.map(|score| score.priority),
-        },
+        Decision::Action(action) => of_action(*action),
+        Decision::Suppressed(suppressed) => of_suppression(suppressed),
     }
+}
+
+fn of_action(action: ActionChange) -> Line {
+    let said = match action.change {
+        Published::Requested => Said::Requested,
+        Published::Updated => Said::Updated(cause(action.cause)),
+        Published::Revoked => Said::Revoked(cause(action.cause)),
+        Published::Expired => Said::Expired,
+    };
+    let score = action.why.as_ref().and_then(|why| why.score);
+    Line {
+        instant: action.instant,
+        customer: action.customer,
+        rule: action.rule,
+        key: action.key,
+        level: action.level,
+        about: About::of(&action.about),
+        id: action.id,
+        action: action.action,
+        number: action.revision,
+        said,
+        until: Some(action.expires),
+        by: action.by_action,
+        event: action.by.as_ref().map(About::of),
+        score: score.map(score_of),
+        arm: None,
+        route_priority: Some(action.priority),
+        why: action.why.map(|why| Box::new(why_of(*why))),
+    }
+}
+
+fn of_suppression(suppressed: Suppressed) -> Line {
+    let detection = *suppressed.detection;
+    Line {
+        instant: suppressed.instant,
+        customer: detection.customer.clone(),
+        rule: suppressed.rule,
+        key: detection.key.clone(),
+        level: detection.level,
+        about: About::of(&detection.about),
+        id: suppressed.id,
+        action: suppressed.action,
+        number: suppressed.times,
+        said: Said::Suppressed(suppressed.reason),
+        until: suppressed.until,
+        by: suppressed.by_action,
+        event: None,
+        score: suppressed.score.map(score_of),
+        arm: suppressed.arm.map(|arm| match arm {
+            messages::Arm::Treated => Arm::Treated,
+            messages::Arm::Holdout => Arm::HeldOut,
+        }),
+        route_priority: None,
+        why: Some(Box::new(Why {
+            detection,
+            alternatives: Vec::new(),
+            at_risk: None,
+            chance: MICRO,
+            timeline: Vec::new(),
+        })),
+    }
+}
+
+fn why_of(why: Grounds) -> Why {
+    Why {
+        detection: why.detection,
+        alternatives: why.alternatives.into_iter().map(|l| (l.action, l.priority, l.reason)).collect(),
+        at_risk: why.value_at_risk,
+        chance: why.chance,
+        timeline: why.timeline.into_iter().map(|past| (past.time, past.kind)).collect(),
+    }
+}
+
+fn score_of(score: cxwatch_decision::Score) -> Score {
+    let cxwatch_decision::Score { priority, propensity, context, value, lever } = score;
+    Score { priority, propensity, context, value, lever }
 }
 
 fn cause(cause: Option<CauseReason>) -> Cause {

@@ -8,7 +8,6 @@ pub mod desk;
 pub mod log;
 pub mod play;
 pub mod quiet;
-mod stages;
 pub mod world;
 
 use compact_str::CompactString;
@@ -16,7 +15,7 @@ use cxwatch_decision::ActionId;
 use cxwatch_engine::{Detection, Effect, EventRef};
 use cxwatch_event::messages::SuppressionReason;
 use cxwatch_event::{Event, Micro, Millis, Profile};
-use cxwatch_rulebook::RuleIx;
+use cxwatch_rulebook::{Level, RuleIx};
 use std::collections::BTreeMap;
 
 /// What the desk is told of one customer at one instant.
@@ -81,8 +80,8 @@ pub enum Said {
     Suppressed(SuppressionReason),
 }
 
-/// One line of the log.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// One line of the log: one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// The instant of the decision.
     pub instant: Millis,
@@ -90,20 +89,74 @@ pub struct Line {
     pub customer: CompactString,
     /// The rule's id.
     pub rule: CompactString,
+    /// The episode's key.
+    pub key: CompactString,
+    /// How far the action has come; of a suppression: the detection's level.
+    pub level: Level,
+    /// What it is about.
+    pub about: About,
+    /// The action's id, or the one that it would have had.
+    pub id: ActionId,
     /// The action's name.
     pub action: CompactString,
-    /// Its revision; 0 for a suppression.
-    pub revision: u32,
+    /// The action's revision; of a suppression: how often its detection had proposed before.
+    pub number: u32,
     /// What was decided.
     pub said: Said,
-    /// The action's id. All zeroes for a candidate that no action has come of: nobody will ask for it.
-    pub id: ActionId,
     /// When the action's life is over; of a suppression: when the obstacle is, where that is known.
     pub until: Option<Millis>,
-    /// Of a suppression: the action that stands in the way.
+    /// The action that stands in the way, or has taken the place.
     pub by: Option<ActionId>,
-    /// Of a suppression: the priority, where it came so far as to be compared.
-    pub priority: Option<Micro>,
+    /// The event that ended it.
+    pub event: Option<About>,
+    /// The parts of the priority, where it was compared.
+    pub score: Option<Score>,
+    /// Of a suppression: the arm, where it was drawn.
+    pub arm: Option<Arm>,
+    /// Of an action: its priority for the router.
+    pub route_priority: Option<u16>,
+    /// What it rests on, where a detection led to it.
+    pub why: Option<Box<Why>>,
+}
+
+impl Line {
+    /// Whether it tells of an action.
+    pub fn is_of_action(&self) -> bool {
+        !matches!(self.said, Said::Suppressed(_))
+    }
+}
+
+/// The parts of a priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Score {
+    /// The product.
+    pub priority: Micro,
+    /// The action's propensity.
+    pub propensity: Micro,
+    /// The factor of the context.
+    pub context: Micro,
+    /// The product of the value's factors.
+    pub value: Micro,
+    /// The action's lever.
+    pub lever: Micro,
+}
+
+/// An offer that was not taken: its name, its priority where it was compared, and why.
+pub type Alternative = (CompactString, Option<Micro>, SuppressionReason);
+
+/// What a line rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// The detection.
+    pub detection: Detection,
+    /// What else could have been done.
+    pub alternatives: Vec<Alternative>,
+    /// What is at stake.
+    pub at_risk: Option<Micro>,
+    /// The chance of being treated.
+    pub chance: Micro,
+    /// What the customer did of late: times and types.
+    pub timeline: Vec<(Millis, CompactString)>,
 }
 
 /// Which side of the experiment.

@@ -4,7 +4,7 @@ use super::log::Log;
 use super::world::{Step, World};
 use super::{Line, Told, Totals, When};
 use compact_str::CompactString;
-use cxwatch_engine::Effect;
+use cxwatch_engine::{Effect, Ended};
 use cxwatch_event::{Millis, Profile};
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ impl Subject for Log {
     }
 }
 
-/// What was said in one step, in no order, and the totals after it.
+/// What was said in one step, in order, and the totals after it.
 pub type Said = (Vec<Line>, Totals);
 
 /// All customers of a world.
@@ -109,22 +109,18 @@ pub fn play(world: &World, subject: &mut impl Subject) -> Vec<Said> {
     let mut all = Vec::new();
     for step in &world.steps {
         player.step(subject, step);
-        let (mut lines, totals) = match step {
+        all.push(match step {
             Step::At(_) | Step::Settled => subject.said(),
-            _ => Default::default(),
-        };
-        lines.sort();
-        all.push((lines, totals));
+            _ => Said::default(),
+        });
     }
     all
 }
 
 /// Where two first differ: what for, and in words.
 pub fn difference(world: &World, one: &[Said], other: &[Said]) -> Option<(String, String)> {
-    let same = |(one, other): (&Said, &Said)| one.1 == other.1 && one.0 == alike(&one.0, &other.0);
-    let at = one.iter().zip(other).position(|pair| !same(pair))?;
+    let at = one.iter().zip(other).position(|(one, other)| one != other)?;
     let ((one, totals), (other, other_totals)) = (&one[at], &other[at]);
-    let other = &alike(one, other);
     let expected: Vec<&Line> = one.iter().filter(|l| !other.contains(l)).collect();
     let found: Vec<&Line> = other.iter().filter(|l| !one.contains(l)).collect();
     let kinds = |lines: &[&Line]| {
@@ -135,42 +131,18 @@ pub fn difference(world: &World, one: &[Said], other: &[Said]) -> Option<(String
     };
     let kind = format!("{:?} {:?} {}", kinds(&expected), kinds(&found), totals == other_totals);
     let list = |lines: &[&Line]| lines.iter().map(|l| format!("  {l:?}\n")).collect::<String>();
+    let order = |lines: &[Line]| {
+        lines.iter().map(|l| format!(" {} {} {:?};", l.rule, l.action, l.said)).collect::<String>()
+    };
     let words = format!(
-        "step {at} {:?}\nexpected only:\n{}found only:\n{}expected {totals:?}\nfound    {other_totals:?}",
+        "step {at} {:?}\nexpected only:\n{}found only:\n{}expected{}\nfound   {}\nexpected {totals:?}\nfound    {other_totals:?}",
         world.steps[at],
         list(&expected),
-        list(&found)
+        list(&found),
+        order(one),
+        order(other)
     );
     Some((kind, words))
-}
-
-/// The other's lines, without what the page leaves open: when the obstacle to a candidate ends, and which action is in the way,
-/// where it does not name one; and the priority of what was not compared.
-fn alike(one: &[Line], other: &[Line]) -> Vec<Line> {
-    let mut left = other.to_vec();
-    let mut one = one.to_vec();
-    one.sort_by_key(|line| line.id.0 == [0; 16]);
-    let mut alike = Vec::new();
-    for one in &one {
-        let like = |other: &Line| {
-            let mut other = other.clone();
-            if matches!(one.said, super::Said::Suppressed(_)) {
-                other.until = one.until.and(other.until);
-                other.by = one.by.and(other.by);
-                other.priority = one.priority.and(other.priority);
-                if one.id.0 == [0; 16] {
-                    other.id = one.id;
-                }
-            }
-            other
-        };
-        if let Some(at) = left.iter().position(|other| like(other) == *one) {
-            alike.push(like(&left.remove(at)));
-        }
-    }
-    alike.extend(left);
-    alike.sort();
-    alike
 }
 
 /// Leaves out what a disagreement does not need.
@@ -223,7 +195,40 @@ pub fn describe(world: &World) -> String {
         words += &format!("{action:?}\n");
     }
     for (at, step) in world.steps.iter().enumerate() {
-        words += &format!("{at}: {step:?}\n");
+        words += &format!("{at}: {}\n", brief(step));
     }
     words
+}
+
+/// A step in few words.
+fn brief(step: &Step) -> String {
+    let Step::Tell(customer, told) = step else { return format!("{step:?}") };
+    let ended = |what: &str, e: &Ended| {
+        let about = format!("{}-{}", e.about.id, e.about.sub);
+        format!("{what} r{} {:?} key {:?} about {about} at {}", e.rule.0, e.level, e.key, e.time)
+    };
+    let told = match told {
+        Told::Effect(Effect::Detected(d)) => format!(
+            "detected r{} {:?} key {:?} about {}-{} at {} deadline {} events {} measures {:?} severity {}",
+            d.rule.0,
+            d.level,
+            d.key,
+            d.about.id,
+            d.about.sub,
+            d.time,
+            d.deadline,
+            d.events,
+            d.measures,
+            d.severity
+        ),
+        Told::Effect(Effect::Retracted(e)) => ended("retracted", e),
+        Told::Effect(Effect::Resolved(e)) => ended("resolved", e),
+        Told::Saw(event, _) => {
+            let fields: Vec<_> = event.fields.iter().map(|f| &f.value).collect();
+            format!("saw type {} at {} {fields:?}", event.kind.0, event.time)
+        }
+        Told::Succeeded(rule, key, at) => format!("succeeded r{} key {key:?} at {}", rule.0, at.time),
+        Told::RuleRemoved(_) | Told::Wake => format!("{told:?}"),
+    };
+    format!("{customer}: {told}")
 }

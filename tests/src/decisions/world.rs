@@ -123,11 +123,17 @@ impl Telling<'_> {
         for _ in 0..self.draw.range(10, 60) {
             let gap = *self.draw.pick(&[0, 0, 0, 1, 2, 5, 10, 20, 60, 240]);
             if gap > 0 {
+                self.settle();
                 self.now += gap * MINUTE;
                 self.step(Step::At(self.now));
             }
             self.happen();
+            // Often much happens in one step.
+            if self.draw.chance(70) {
+                self.settle();
+            }
         }
+        self.settle();
         self.step(Step::At(self.now + 100 * HOUR));
         self.step(Step::Settled);
     }
@@ -154,9 +160,16 @@ impl Telling<'_> {
                 let customer = self.customer();
                 self.tell(customer, Told::Wake);
             }
-            _ => self.step(Step::Restore),
+            _ => {
+                // A step is done or not begun.
+                self.settle();
+                self.step(Step::Restore);
+            }
         }
-        self.steps.push(Step::Settled);
+    }
+
+    fn settle(&mut self) {
+        self.step(Step::Settled);
     }
 
     fn step(&mut self, step: Step) {
@@ -236,7 +249,11 @@ impl Telling<'_> {
             events: self.draw.range(1, 5) as u32,
             measures,
             severity: self.draw.range(1, 9) as u8 * 10,
-            clock: Clock { instant: self.now, watermark: self.now, feeds: Default::default() },
+            clock: Clock {
+                instant: self.now,
+                watermark: self.now,
+                feeds: self.book.feeds.iter().map(|_| (self.now, false)).collect(),
+            },
         };
         self.tell(episode.customer, Told::Effect(Effect::Detected(Box::new(detection))));
     }

@@ -86,6 +86,18 @@ fn the_holdout_is_drawn_on_the_winner_and_nothing_takes_its_place() {
 }
 
 #[test]
+fn what_was_held_out_is_remembered_as_long_as_the_action_would_have_been() {
+    let mut desk = Desktop::of(vec![offer("a", 1_000_000)]);
+    desk.book.policy.holdout = 1_000_000;
+    desk.breach(0, "e1", 100).pass(1_000).breach(0, "e1", 1_000);
+    assert_eq!(desk.decided(), ["a holdout", "a holdout"]);
+    desk.book.policy.holdout = 0;
+    // Found again, it would have lived until 2000; so it is remembered until 2500.
+    desk.pass(2_400).breach(0, "e1", 2_400);
+    assert_eq!(desk.decided(), ["a holdout"]);
+}
+
+#[test]
 fn the_offer_that_a_held_out_winner_would_have_replaced_stays() {
     let mut desk = Desktop::two_rules();
     desk.book.actions[0].propensity = 500_000;

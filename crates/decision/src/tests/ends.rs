@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::RuleTally;
+use cxwatch_rulebook::{ActionField, Cond, Op};
 
 #[test]
 fn what_is_resolved_is_revoked_once_whatever_had_been_detected() {
@@ -47,11 +48,62 @@ fn found_again_in_one_step_everything_is_as_it_was() {
 }
 
 #[test]
+fn what_a_further_detection_proposes_again_in_that_step_is_as_it_was() {
+    let mut desk = Desktop::of(vec![action("a", Class::Raise)]);
+    desk.book.actions[0].when = Cond::Test(ActionField::Severity, Op::AtLeast(40_000_000));
+    let found = |level, severity| Detection { level, severity, ..detection("e1", 0, 100) };
+    desk.take(found(Level::Warning, 20), 100).take(found(Level::Breach, 40), 100);
+    assert_eq!(desk.decided(), ["a not_eligible", "a requested 0"]);
+    desk.end(Level::Warning, "e1", 110, Effect::Retracted).retract("e1", 110);
+    desk.take(found(Level::Warning, 20), 110).take(found(Level::Breach, 60), 110);
+    assert_eq!(desk.decided(), ["a not_eligible", "a updated 1 changed"]);
+}
+
+#[test]
+fn what_the_wall_clock_stands_against_is_as_it_was_and_not_updated() {
+    let mut desk = Desktop::calm();
+    desk.breach(0, "e1", 100);
+    assert_eq!(desk.decided(), ["a requested 0"]);
+    desk.decider.set_wall(WallClock::At(9_000));
+    desk.retract("e1", 110).breach(0, "e1", 110);
+    assert_eq!(desk.decided(), ["a expired"]);
+    desk.resolve("e1", 120);
+    assert_eq!(desk.decided(), ["a revoked 1 resolved"]);
+}
+
+#[test]
+fn a_problem_remembered_by_itself_is_not_taken_for_the_one_retracted() {
+    let mut desk = Desktop::calm();
+    desk.detect(Level::Warning, "e1", 100).detect(Level::Warning, "e2", 101);
+    assert_eq!(desk.decided(), ["a requested 0", "a requested 0"]);
+    desk.end(Level::Warning, "e1", 110, Effect::Retracted).detect(Level::Breach, "e2", 110);
+    assert_eq!(desk.decided(), ["a revoked 1 retracted", "a updated 1 breached"]);
+}
+
+#[test]
+fn of_two_retracted_in_one_step_the_own_one_is_found_again_or_else_the_last() {
+    let mut desk = Desktop::calm();
+    desk.breach(0, "e1", 100).breach(0, "e2", 101);
+    desk.decided();
+    desk.retract("e1", 110).retract("e2", 110).breach(0, "e1", 110);
+    assert_eq!(desk.decided(), ["a revoked 1 retracted", "a updated 1 changed"]);
+    let mut desk = Desktop::calm();
+    desk.breach(0, "e1", 100).breach(0, "e2", 101);
+    let second = desk.taken()[1].clone();
+    desk.retract("e1", 110).retract("e2", 110).breach(0, "e3", 110);
+    let decided = desk.taken();
+    let (Decision::Action(second), Decision::Action(updated)) = (&second, &decided[1]) else {
+        panic!("{decided:?}")
+    };
+    assert_eq!((updated.change, updated.id), (Published::Updated, second.id));
+}
+
+#[test]
 fn what_the_new_detection_does_not_propose_stays_revoked() {
     let mut desk = Desktop::of(vec![action("a", Class::Raise), action("b", Class::Raise)]);
     desk.breach(0, "e1", 100);
     assert_eq!(desk.decided(), ["a requested 0", "b requested 0"]);
-    desk.book.actions[0].when = cxwatch_rulebook::Cond::Not(Box::new(cxwatch_rulebook::Cond::True));
+    desk.book.actions[0].when = Cond::Not(Box::new(Cond::True));
     desk.retract("e1", 110).breach(0, "e1", 110);
     assert_eq!(desk.decided(), ["a revoked 1 retracted", "b updated 1 changed", "a not_eligible"]);
 }
@@ -88,6 +140,41 @@ fn a_retracted_detection_takes_its_cooldown_along_and_a_resolved_one_does_not() 
         desk.breach(0, "e2", 200);
         assert_eq!(desk.decided(), [expected]);
     }
+}
+
+#[test]
+fn a_retraction_takes_back_every_cool_down_that_the_episode_began() {
+    let mut desk = Desktop::calm();
+    desk.book.rules[0].cooldown_ms = Some(1_000);
+    // Found a second time, it began none; that of the first time is the episode's all the same.
+    desk.breach(0, "e1", 100).breach(0, "e1", 120).retract("e1", 130);
+    desk.decided();
+    desk.breach(0, "e2", 200);
+    assert_eq!(desk.decided(), ["a requested 0"]);
+}
+
+#[test]
+fn a_warning_is_remembered_until_its_deadline_whatever_became_of_it() {
+    let mut desk = Desktop::calm();
+    desk.breach(0, "e1", 100).retract("e1", 110);
+    let first = desk.taken();
+    desk.decider.set_paused(None, true);
+    // Its deadline is far away.
+    let warning = Detection {
+        level: Level::Warning,
+        deadline: 9_000,
+        about: crate::testing::about("e2"),
+        ..detection("e1", 0, 110)
+    };
+    desk.breach(0, "e1", 110).retract("e1", 110).take(warning, 110);
+    assert_eq!(desk.decided(), ["a paused", "a paused"]);
+    desk.decider.set_paused(None, false);
+    desk.pass(8_000).breach(0, "e2", 9_000);
+    let decided = desk.taken();
+    let (Decision::Action(first), [Decision::Action(now)]) = (&first[0], &decided[..]) else {
+        panic!("{decided:?}")
+    };
+    assert_eq!(now.id, first.id, "it is still the episode that was about e1 first");
 }
 
 #[test]
