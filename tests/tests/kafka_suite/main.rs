@@ -32,6 +32,7 @@ mod pause;
 mod program;
 mod restart;
 mod restore;
+mod rollout;
 mod router;
 mod stage;
 
