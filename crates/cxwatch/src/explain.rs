@@ -3,10 +3,10 @@
 use crate::replay::{Job, Ledger, Place, Progress, Rejected, Said, Sink, Tasks};
 use anyhow::{Result, bail};
 use compact_str::CompactString;
-use cxwatch_decision::explanation::{Explanation, Question, Told, explain};
+use cxwatch_decision::explanation::{Explanation, Passed, PassedOver, Question, Told, explain};
 use cxwatch_decision::{Explained, Paused};
 use cxwatch_engine::{EventRef, View};
-use cxwatch_event::{Millis, Record};
+use cxwatch_event::{Millis, Reason, Record};
 use cxwatch_rulebook::{RuleIx, Rulebook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,11 @@ pub(crate) struct Follower {
     customer: CompactString,
     rule: Option<RuleIx>,
     /// Where the customer's events stand, by source, id and sub-index, and by offset.
-    places: BTreeMap<(CompactString, CompactString, u32), String>,
+    places: BTreeMap<(CompactString, CompactString, u32), Vec<String>>,
+    /// The customer's events of the record that is being read.
+    reading: Vec<EventRef>,
+    /// Those that were refused.
+    passed_over: Vec<PassedOver>,
     seen: bool,
     /// Customers with similar names.
     near: BTreeSet<CompactString>,
@@ -42,6 +46,8 @@ impl Follower {
             customer: job.watched.clone().unwrap_or_default(),
             rule,
             places: BTreeMap::new(),
+            reading: Vec::new(),
+            passed_over: Vec::new(),
             seen: false,
             near: BTreeSet::new(),
             end: None,
@@ -58,7 +64,11 @@ impl Follower {
         let place = |event: &EventRef| {
             let key = (event.source.clone(), event.id.clone(), event.sub);
             let feed = self.book.feeds.get(usize::from(event.feed)).map_or("?", |feed| feed.as_str());
-            self.places.get(&key).cloned().unwrap_or_else(|| format!("{feed}, record {}", event.offset))
+            self.places
+                .get(&key)
+                .and_then(|places| places.first())
+                .cloned()
+                .unwrap_or_else(|| format!("{feed}, record {}", event.offset))
         };
         Ok(explain(&Question {
             book: &self.book,
@@ -66,6 +76,7 @@ impl Follower {
             rule: self.rule,
             at,
             story: Some(&end.story),
+            passed_over: &self.passed_over,
             view: end.view.as_ref(),
             desk: &end.desk,
             paused: &end.paused,
@@ -79,22 +90,41 @@ impl Sink for Follower {
         Ok(())
     }
 
-    fn rejected(&mut self, _: &Rejected<'_>) -> Result<()> {
+    fn rejected(&mut self, rejected: &Rejected<'_>) -> Result<()> {
+        let why = match rejected.rejection.reason {
+            Reason::TooLate => Passed::TooLate,
+            Reason::TimeInFuture => Passed::TimeInFuture,
+            _ => return Ok(()),
+        };
+        let Rejected { path, line, partition, sub, .. } = *rejected;
+        let place = Some(text(&Place { path, line, partition }));
+        let refused = self.reading.iter().filter(|event| Some(event.sub) == sub);
+        self.passed_over.extend(refused.map(|event| PassedOver {
+            event: event.clone(),
+            place: place.clone(),
+            why,
+        }));
         Ok(())
     }
 
     fn progress(&mut self, _: Progress) {}
 
     fn reads(&mut self, place: &Place<'_>, record: &Record) {
+        self.reading.clear();
         for event in &record.events {
             if event.customer == self.customer {
                 self.seen = true;
-                let (path, line) = (place.path.display(), place.line);
-                let text = match place.partition {
-                    Some(partition) => format!("{path}/{partition}/{line}"),
-                    None => format!("{path}:{line}"),
-                };
-                self.places.insert((event.source.clone(), event.id.clone(), event.sub), text);
+                let key = (event.source.clone(), event.id.clone(), event.sub);
+                self.places.entry(key).or_default().push(text(place));
+                self.reading.push(EventRef {
+                    feed: self.book.feed_of_type[usize::from(event.kind.0)].map_or(u8::MAX, |feed| feed.0),
+                    kind: Some(event.kind.0),
+                    sub: event.sub,
+                    offset: 0,
+                    time: event.time,
+                    id: event.id.clone(),
+                    source: event.source.clone(),
+                });
             } else if !self.seen && self.near.len() < NEAR_MAX && is_near(&event.customer, &self.customer) {
                 self.near.insert(event.customer.clone());
             }
@@ -113,8 +143,32 @@ impl Sink for Follower {
                 }
             }
         }
-        tasks.desks().for_each(|desk| end.story.extend(desk.take_story()));
+        let mut repeated = Vec::new();
+        for desk in tasks.desks() {
+            end.story.extend(desk.take_story());
+            repeated.extend(desk.take_repeated());
+        }
+        // The first time it was no duplicate.
+        let mut times: BTreeMap<(CompactString, CompactString, u32), usize> = BTreeMap::new();
+        for event in repeated {
+            let key = (event.source.clone(), event.id.clone(), event.sub);
+            let place = self
+                .places
+                .get(&key)
+                .and_then(|places| places.get(times.get(&key).copied().unwrap_or(0) + 1));
+            self.passed_over.push(PassedOver { place: place.cloned(), event, why: Passed::Duplicate });
+            *times.entry(key).or_default() += 1;
+        }
         self.end = Some(end);
+    }
+}
+
+/// `web.jsonl:12`, or `web/3/1017`.
+fn text(place: &Place<'_>) -> String {
+    let (path, line) = (place.path.display(), place.line);
+    match place.partition {
+        Some(partition) => format!("{path}/{partition}/{line}"),
+        None => format!("{path}:{line}"),
     }
 }
 

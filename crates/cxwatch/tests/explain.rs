@@ -32,7 +32,6 @@ fn event(id: &str, time: &str, customer: &str, kind: &str, data: &Value) -> Stri
 
 /// What it writes, what it complains of, and how it ends.
 fn explain(arguments: &[&str]) -> (String, String, i32) {
-    let dir = tempfile::tempdir().expect("a folder");
     let cart = |cart, price| json!({ "cart_id": cart, "sku": "s", "quantity": 1, "unit_price": price });
     let web = [
         event("a1", "10:00:00", "anna", "web.cart.item_added", &cart("k1", 50)),
@@ -41,6 +40,12 @@ fn explain(arguments: &[&str]) -> (String, String, i32) {
     ];
     let paid =
         [event("o1", "10:20:00", "anna", "order.placed", &json!({ "order_id": "o", "cart_id": "k1" }))];
+    explain_of(&web, &paid, arguments)
+}
+
+/// The same of other events.
+fn explain_of(web: &[String], paid: &[String], arguments: &[&str]) -> (String, String, i32) {
+    let dir = tempfile::tempdir().expect("a folder");
     write(dir.path(), "shop.yaml", RULEBOOK);
     write(dir.path(), "web.jsonl", &web.concat());
     write(dir.path(), "transaction.jsonl", &paid.concat());
@@ -86,6 +91,29 @@ fn the_clock_stops_where_it_is_told() {
     let (out, _, _) = explain(&["--customer", "bert", "--rule", "cart", "--json"]);
     let said: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(said["rules"][0]["because"][0]["answer"], "when_failed");
+}
+
+#[test]
+fn what_came_twice_or_too_late_is_told() {
+    let failed =
+        |id: &str, time: &str| event(id, time, "anna", "payment.failed", &json!({ "order_id": "o" }));
+    let paid = [
+        failed("p1", "10:00:00"),
+        event("x1", "10:00:00", "bert", "payment.failed", &json!({ "order_id": "x" })),
+        failed("p1", "10:00:00"),
+        failed("p2", "12:00:00"),
+        failed("p3", "11:30:00"),
+    ];
+    let (out, err, code) = explain_of(&[], &paid, &["--customer", "anna", "--rule", "failed"]);
+    assert_eq!((err.as_str(), code), ("", 0));
+    let (_, passed) = out.split_once("Passed over\n").expect("a section of its own");
+    let lines: Vec<&str> = passed.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    let again = "  2026-11-24T10:00:00Z  payment.failed p1 (transaction.jsonl:3): a duplicate";
+    assert!(lines[0].starts_with(again), "{out}");
+    let late = "  2026-11-24T11:30:00Z  payment.failed p3 (transaction.jsonl:5): it came too late";
+    assert!(lines[1].starts_with(late), "{out}");
+    assert!(out.contains("payment.failed p1 (transaction.jsonl:1) counts: 1 of 3 within 10m"), "{out}");
 }
 
 #[test]

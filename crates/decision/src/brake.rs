@@ -20,7 +20,12 @@ pub struct Brake {
 impl Brake {
     /// Whether a limit per minute is used up in this task, one of so many.
     pub fn is_used_up(&self, rule: Option<&str>, limit: u32, partitions: u32, instant: Millis) -> bool {
-        self.used(rule, instant) >= limit.div_ceil(partitions.max(1))
+        self.used(rule, instant) >= Brake::share(limit, partitions)
+    }
+
+    /// What a limit per minute leaves for this task, one of so many.
+    pub(crate) fn share(limit: u32, partitions: u32) -> u32 {
+        limit.div_ceil(partitions.max(1))
     }
 
     /// The requests in the instant's minute, of a rule or overall.

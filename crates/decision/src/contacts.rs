@@ -1,5 +1,6 @@
 //! Contacts with a customer: seen, reserved, spent.
 
+use crate::decision::{Limit, Reached};
 use compact_str::CompactString;
 use cxwatch_event::{Event, Millis, Profile, Value};
 use cxwatch_rulebook::{Action, Cap, Cond, FieldRef, Policy};
@@ -25,7 +26,7 @@ impl Contact {
         Contact { time, channel, by: MACHINE.into() }
     }
 
-    fn counts_for(&self, cap: &Cap) -> bool {
+    pub(crate) fn counts_for(&self, cap: &Cap) -> bool {
         is_for(cap, &self.channel, &self.by)
     }
 }
@@ -50,6 +51,8 @@ pub(crate) struct Reservation<'a> {
 pub(crate) struct Full {
     /// When there is room again, where that is known: reservations end when they end.
     pub(crate) until: Option<Millis>,
+    /// The one that has room last.
+    pub(crate) reached: Reached,
 }
 
 impl Contacts {
@@ -71,20 +74,29 @@ impl Contacts {
         reserved: &[Reservation<'_>],
         instant: Millis,
     ) -> Option<Full> {
-        let caps = policy.caps.iter().filter(|cap| is_for(cap, &action.channel, &action.by));
-        caps.filter_map(|cap| self.full_by(cap, reserved, instant)).reduce(|one, other| Full {
-            // There is room when every cap has some.
-            until: one.until.zip(other.until).map(|(one, other)| one.max(other)),
-        })
+        let caps = (0..).zip(&policy.caps).filter(|(_, cap)| is_for(cap, &action.channel, &action.by));
+        // There is room when every cap has some.
+        let later = |full: &Full| full.until.unwrap_or(Millis::MAX);
+        caps.filter_map(|(ix, cap)| self.full_by(ix, cap, reserved, instant))
+            .reduce(|one, other| if later(&one) < later(&other) { other } else { one })
     }
 
-    fn full_by(&self, cap: &Cap, reserved: &[Reservation<'_>], instant: Millis) -> Option<Full> {
-        let reserved = reserved.iter().filter(|r| is_for(cap, r.channel, r.by)).count();
+    /// The contacts that a cap counts at an instant.
+    fn counted(&self, cap: &Cap, instant: Millis) -> Vec<&Contact> {
         let oldest = instant.saturating_sub(cap.within_ms);
-        let counted: Vec<&Contact> =
-            self.0.iter().map(|(_, c)| c).filter(|c| c.time > oldest && c.counts_for(cap)).collect();
-        let over = (counted.len() + reserved).checked_sub(cap.at_most as usize)?;
-        Some(Full { until: counted.get(over).map(|c| c.time.saturating_add(cap.within_ms)) })
+        self.0.iter().map(|(_, c)| c).filter(|c| c.time > oldest && c.counts_for(cap)).collect()
+    }
+
+    fn full_by(&self, ix: u16, cap: &Cap, reserved: &[Reservation<'_>], instant: Millis) -> Option<Full> {
+        let reserved = reserved.iter().filter(|r| is_for(cap, r.channel, r.by)).count();
+        let counted = self.counted(cap, instant);
+        let count = counted.len() + reserved;
+        let over = count.checked_sub(cap.at_most as usize)?;
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        Some(Full {
+            until: counted.get(over).map(|c| c.time.saturating_add(cap.within_ms)),
+            reached: Reached { limit: Limit::Cap(ix), count, at_most: cap.at_most },
+        })
     }
 
     pub(crate) fn forget(&mut self, instant: Millis) {
@@ -143,7 +155,8 @@ mod tests {
         let policy = policy(&[(None, None, 2, 100)]);
         let contacts = contacts(&policy, &[(10, "email"), (20, "voice")]);
         let chat = action("a", Class::Offer);
-        assert_eq!(contacts.full(&policy, &chat, &[], 109), Some(Full { until: Some(110) }));
+        let reached = Reached { limit: Limit::Cap(0), count: 2, at_most: 2 };
+        assert_eq!(contacts.full(&policy, &chat, &[], 109), Some(Full { until: Some(110), reached }));
         assert_eq!(contacts.full(&policy, &chat, &[], 110), None);
     }
 
@@ -164,7 +177,9 @@ mod tests {
         let policy = policy(&[(None, Some("person"), 1, 100)]);
         let reserved = [Reservation { channel: "chat", by: "person" }];
         let voice = action("a", Class::Offer);
-        assert_eq!(Contacts::default().full(&policy, &voice, &reserved, 50), Some(Full { until: None }));
+        let reached_by = Reached { limit: Limit::Cap(0), count: 1, at_most: 1 };
+        let full = Some(Full { until: None, reached: reached_by });
+        assert_eq!(Contacts::default().full(&policy, &voice, &reserved, 50), full);
     }
 
     #[test]

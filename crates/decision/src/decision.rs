@@ -99,6 +99,8 @@ pub struct Suppressed {
     pub until: Option<Millis>,
     /// The action that stands in its place, where one does.
     pub by_action: Option<ActionId>,
+    /// The limit that was reached, where it was one.
+    pub reached: Option<Reached>,
     /// The id that the action would have had.
     pub id: ActionId,
     /// The rule's id.
@@ -115,6 +117,28 @@ pub struct Suppressed {
     pub instant: Millis,
     /// The detection. Its rule's number is that of the rulebook in force, or none of it if the rule is gone.
     pub detection: Box<Detection>,
+}
+
+/// A limit that was reached, and what was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// Which.
+    pub limit: Limit,
+    /// So many were counted, in the task that decided.
+    pub count: u32,
+    /// So many are let through, in a task.
+    pub at_most: u32,
+}
+
+/// What counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// A cap on contacts, by its place in the policy.
+    Cap(u16),
+    /// The rule's brake.
+    RuleBrake,
+    /// The policy's brake.
+    Brake,
 }
 
 /// What has been decided.

@@ -34,7 +34,7 @@ mod wire;
 pub use brake::Brake;
 pub use contacts::Contact;
 pub use decider::{Decider, DeciderHead, DeciderSettings};
-pub use decision::{ActionChange, Decision, Grounds, Loser, Suppressed, WallClock};
+pub use decision::{ActionChange, Decision, Grounds, Limit, Loser, Reached, Suppressed, WallClock};
 pub use explain::{Explained, ExplainedAction, ExplainedCandidate, ExplainedCooldown};
 pub use id::ActionId;
 pub use life::Published;

@@ -60,6 +60,18 @@ struct Finding {
     pos: Pos,
 }
 
+pub(crate) fn reference(feed: FeedIx, offset: i64, event: &Event) -> EventRef {
+    EventRef {
+        feed: feed.0,
+        kind: Some(event.kind.0),
+        sub: event.sub,
+        offset,
+        time: event.time,
+        id: event.id.clone(),
+        source: event.source.clone(),
+    }
+}
+
 impl<D: Desk> Task<D> {
     /// Applies an event at the instant being processed.
     pub(crate) fn apply(
@@ -75,18 +87,10 @@ impl<D: Desk> Task<D> {
         let hash = event_hash(event);
         if self.is_duplicate(at, hash, event.time) {
             self.counts.duplicates += 1;
-            return;
+            return self.note_repeated(book, at, feed, offset, event);
         }
         self.counts.applied += 1;
-        let reference = EventRef {
-            feed: feed.0,
-            kind: Some(event.kind.0),
-            sub: event.sub,
-            offset,
-            time: event.time,
-            id: event.id.clone(),
-            source: event.source.clone(),
-        };
+        let reference = reference(feed, offset, event);
         if book.profile == Some(event.kind) {
             // Nothing is judged again: what was known at the time counts.
             let profile = self.customers.live(at).profile.get_or_insert_default();

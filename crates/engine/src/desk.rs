@@ -45,6 +45,9 @@ pub trait Desk {
     /// Something happened to a rule's state of the watched customer, or did not. The effects of the same event come after.
     fn note(&mut self, _: &Moment<'_>, _: &mut Self::State, _: &Note) {}
 
+    /// An event of the watched customer was dropped: its id had been seen.
+    fn repeated(&mut self, _: &Moment<'_>, _: &EventRef) {}
+
     /// When it wants to be woken for this customer, in event time.
     fn next(&self, state: &Self::State) -> Option<Millis>;
 

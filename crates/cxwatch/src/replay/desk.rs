@@ -24,6 +24,8 @@ pub struct Ledger {
     /// The customer whose story is kept.
     watched: Option<CompactString>,
     story: Vec<(Millis, Told)>,
+    /// The customer's events that were dropped as duplicates.
+    repeated: Vec<EventRef>,
 }
 
 impl Ledger {
@@ -35,7 +37,13 @@ impl Ledger {
             partitions,
             wall: WallClock::None,
         };
-        Ledger { effects: Vec::new(), decider: Decider::new(settings), watched: None, story: Vec::new() }
+        Ledger {
+            effects: Vec::new(),
+            decider: Decider::new(settings),
+            watched: None,
+            story: Vec::new(),
+            repeated: Vec::new(),
+        }
     }
 
     /// Keeps everything that is told of this customer.
@@ -48,6 +56,11 @@ impl Ledger {
         let mut story = std::mem::take(&mut self.story);
         story.sort_by_key(|(instant, told)| (*instant, matches!(told, Told::Decision(_))));
         story
+    }
+
+    /// Takes the customer's events that were dropped as duplicates, in order.
+    pub fn take_repeated(&mut self) -> Vec<EventRef> {
+        std::mem::take(&mut self.repeated)
     }
 
     /// What decisions are taken by.
@@ -123,6 +136,10 @@ impl Desk for Ledger {
 
     fn note(&mut self, moment: &Moment<'_>, _: &mut CustomerState, note: &Note) {
         self.story.push((moment.instant, Told::Note(note.clone())));
+    }
+
+    fn repeated(&mut self, _: &Moment<'_>, event: &EventRef) {
+        self.repeated.push(event.clone());
     }
 
     fn next(&self, state: &CustomerState) -> Option<Millis> {

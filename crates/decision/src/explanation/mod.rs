@@ -47,6 +47,29 @@ impl Told {
     }
 }
 
+/// An event that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The event.
+    pub event: EventRef,
+    /// Where it stands, where that is known.
+    pub place: Option<String>,
+    /// Why.
+    pub why: Passed,
+}
+
+/// Why an event was passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Passed {
+    /// Its source and id had been seen.
+    Duplicate,
+    /// It lies further back than the late horizon behind its feed.
+    TooLate,
+    /// It lies in the future.
+    TimeInFuture,
+}
+
 /// What is asked, and all that is known.
 pub struct Question<'a> {
     /// The rulebook in force.
@@ -59,6 +82,8 @@ pub struct Question<'a> {
     pub at: Millis,
     /// Everything that was told, each with its instant; `None`: nobody listened, only the state is known.
     pub story: Option<&'a [(Millis, Told)]>,
+    /// Events of the customer that were passed over, and why.
+    pub passed_over: &'a [PassedOver],
     /// What the engine knows of the customer.
     pub view: Option<&'a View>,
     /// What decisions know.
@@ -101,6 +126,8 @@ pub struct Explanation {
     pub again: Vec<String>,
     /// What was seen of the customer, oldest first.
     pub seen: Vec<EventView>,
+    /// Events that came and changed nothing, oldest first.
+    pub passed_over: Vec<PassedOverView>,
     /// Actions that are alive or remembered.
     pub actions: Vec<ActionView>,
     /// Candidates that wait.
@@ -224,6 +251,17 @@ pub struct EventView {
     pub place: Option<String>,
 }
 
+/// An event that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PassedOverView {
+    /// The event.
+    pub event: EventView,
+    /// Why.
+    pub why: Passed,
+    /// In words, with what would have had to be different.
+    pub sentence: String,
+}
+
 /// An open episode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EpisodeView {
@@ -343,12 +381,36 @@ fn said(words: &Words<'_>) -> Explanation {
         rules: rules.map(|ix| answers::of_rule(words, ix)).collect(),
         again: again::sentences(words),
         seen: seen(words),
+        passed_over: passed_over(words),
         actions: state::actions(words),
         pending: state::pending(words),
         cooldowns: state::cooldowns(words),
         contacts: state::contacts(words),
         feeds: state::feeds(words),
     }
+}
+
+/// What came and changed nothing.
+fn passed_over(words: &Words<'_>) -> Vec<PassedOverView> {
+    let mut all: Vec<&PassedOver> = words.question.passed_over.iter().collect();
+    all.sort_by_key(|passed| passed.event.time);
+    let view = |passed: &&PassedOver| {
+        let event = EventView { place: passed.place.clone(), ..words.event_view(&passed.event) };
+        let sentence = match passed.why {
+            Passed::Duplicate => {
+                "a duplicate: this id of this source had been seen before; another event needs another id"
+            }
+            Passed::TooLate => {
+                "it came too late, further back than `late_horizon` behind its feed; it would have had to come earlier, or the \
+                 horizon be longer"
+            }
+            Passed::TimeInFuture => {
+                "it lies in the future; the clock of whoever wrote it would have to be right"
+            }
+        };
+        PassedOverView { event, why: passed.why, sentence: sentence.into() }
+    };
+    all.iter().map(view).collect()
 }
 
 /// Every event that some rule names, once.

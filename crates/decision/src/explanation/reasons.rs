@@ -1,16 +1,18 @@
 //! The reasons and causes of decisions, in words: what stood against an action, and what would have had to be different.
 
 use super::words::{Words, at, long};
-use crate::Suppressed;
+use crate::{Contact, Limit, Reached, Suppressed};
+use cxwatch_event::Millis;
 use cxwatch_event::messages::{CauseReason, SuppressionReason};
-use cxwatch_rulebook::{Action, RuleIx};
+use cxwatch_rulebook::{Action, Cap, RuleIx};
 
 /// Why a candidate led to nothing, and what would have had to be different.
 pub(super) fn suppressed(words: &Words<'_>, s: &Suppressed) -> (String, String) {
     let book = words.question.book;
     let action = book.actions.iter().find(|a| a.id == s.action);
     let rule = book.rule_named(&s.rule);
-    let (mut why, mut otherwise) = said(words, s.reason, rule, action);
+    let counted = s.reached.and_then(|reached| counted(words, reached, rule, s.instant));
+    let (mut why, mut otherwise) = counted.unwrap_or_else(|| said(words, s.reason, rule, action));
     if let Some(by) = s.by_action {
         let other = words.question.desk.actions.iter().find(|a| a.id == by);
         let name = other.map_or_else(String::new, |a| format!("`{}` of {}, ", a.action, a.rule));
@@ -31,15 +33,82 @@ pub(super) fn suppressed(words: &Words<'_>, s: &Suppressed) -> (String, String) 
     (why, otherwise)
 }
 
-/// The same where only the reason is remembered.
+/// The same where only the reason is remembered, and when.
 pub(super) fn remembered(
     words: &Words<'_>,
     reason: SuppressionReason,
     rule: RuleIx,
     action: &str,
+    instant: Millis,
 ) -> (String, String) {
     let action = words.question.book.actions.iter().find(|a| a.id == action);
-    said(words, reason, Some(rule), action)
+    let counted = if reason == SuppressionReason::ContactPolicy {
+        full(words, instant).and_then(|reached| counted(words, reached, Some(rule), instant))
+    } else {
+        None
+    };
+    counted.unwrap_or_else(|| said(words, reason, Some(rule), action))
+}
+
+/// The contacts of which something is still known that a cap counted at an instant.
+fn known(words: &Words<'_>, cap: &Cap, instant: Millis) -> u32 {
+    let oldest = instant.saturating_sub(cap.within_ms);
+    let counts = |c: &&Contact| c.time > oldest && c.time <= instant && c.counts_for(cap);
+    let count = words.question.desk.contacts.iter().filter(counts).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The cap that they had filled.
+fn full(words: &Words<'_>, instant: Millis) -> Option<Reached> {
+    (0..).zip(&words.question.book.policy.caps).find_map(|(ix, cap)| {
+        let reached =
+            Reached { limit: Limit::Cap(ix), count: known(words, cap, instant), at_most: cap.at_most };
+        (reached.count >= cap.at_most).then_some(reached)
+    })
+}
+
+/// What had been counted, against what; and what would have had to be different.
+fn counted(
+    words: &Words<'_>,
+    reached: Reached,
+    rule: Option<RuleIx>,
+    instant: Millis,
+) -> Option<(String, String)> {
+    let book = words.question.book;
+    let Reached { limit, count, at_most } = reached;
+    let brake = |limit: Option<u32>, whose: &str, whichever: &str| {
+        let share = limit.filter(|limit| *limit != at_most);
+        let share =
+            share.map_or_else(String::new, |limit| format!(", this partition's share of {limit} a minute"));
+        let why = format!(
+            "the brake was on: {count} of {at_most} requests {whose} had been made in this minute{share}"
+        );
+        let fewer = match at_most {
+            0 | 1 => "no other request".to_owned(),
+            _ => format!("fewer than {at_most} requests"),
+        };
+        (why, format!("{fewer} {whichever} in that minute"))
+    };
+    Some(match limit {
+        Limit::Cap(ix) => {
+            let cap = book.policy.caps.get(usize::from(ix))?;
+            let what = contacts(cap);
+            let reserved =
+                if count > known(words, cap, instant) { ", accepted offers among them" } else { "" };
+            let fewer = match cap.at_most {
+                0 | 1 => "no".to_owned(),
+                n => format!("at most {}", n - 1),
+            };
+            (
+                format!("the customer was contacted often enough: {count} of {at_most} {what}{reserved}"),
+                format!("{fewer} {what} before it"),
+            )
+        }
+        Limit::RuleBrake => {
+            brake(rule.and_then(|ix| book.rule(ix).treatment.brake), "of this rule", "of this rule")
+        }
+        Limit::Brake => brake(book.policy.brake, "of all rules", "of any rule"),
+    })
 }
 
 fn said(
@@ -140,10 +209,15 @@ fn said(
     }
 }
 
-fn cap(cap: &cxwatch_rulebook::Cap) -> String {
+fn cap(cap: &Cap) -> String {
+    format!("at most {} {}", cap.at_most, contacts(cap))
+}
+
+/// `contacts by email by a person in 7d`.
+fn contacts(cap: &Cap) -> String {
     let channel = cap.channel.as_ref().map_or_else(String::new, |c| format!(" by {c}"));
     let by = cap.by.as_ref().map_or_else(String::new, |b| format!(" by a {b}"));
-    format!("at most {}{channel}{by} in {}", cap.at_most, long(cap.within_ms))
+    format!("contacts{channel}{by} in {}", long(cap.within_ms))
 }
 
 /// For what a candidate waits.

@@ -1,6 +1,6 @@
 //! An explanation as text.
 
-use super::{Basis, Explanation};
+use super::{Basis, EventView, Explanation};
 use std::fmt;
 
 impl fmt::Display for Explanation {
@@ -53,6 +53,15 @@ impl fmt::Display for Explanation {
                 (Some(id), Some(place)) => writeln!(f, " {id} ({place})")?,
                 _ => writeln!(f)?,
             }
+        }
+        if !self.passed_over.is_empty() {
+            writeln!(f, "\nPassed over")?;
+        }
+        for passed in &self.passed_over {
+            let EventView { time, kind, id, place } = &passed.event;
+            let id = id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+            let place = place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
+            writeln!(f, "  {}  {kind}{id}{place}: {}", super::words::at(time.0), passed.sentence)?;
         }
         for action in &self.actions {
             let key = if action.key.is_empty() { String::new() } else { format!(" for {}", action.key) };

@@ -1,9 +1,11 @@
 //! What people ask, as scenes: a rulebook, what happened, and the very text of the answer.
 
+mod kinds;
+mod state;
 mod twice;
 mod why_not;
 
-use super::{Explanation, Question, Told, explain};
+use super::{Explanation, Passed, PassedOver, Question, Told, explain};
 use crate::{CustomerState, Decider, DeciderSettings, Decision, Explained, WallClock};
 use compact_str::CompactString;
 use cxwatch_engine::{Blindness, Desk, Effect, EventRef, Judge, Moment, NEVER, Note, Settings, Task};
@@ -18,6 +20,7 @@ struct Follower {
     decider: Decider,
     watched: CompactString,
     told: Vec<(Millis, Told)>,
+    passed_over: Vec<PassedOver>,
 }
 
 impl Desk for Follower {
@@ -36,6 +39,10 @@ impl Desk for Follower {
 
     fn note(&mut self, moment: &Moment<'_>, _: &mut CustomerState, note: &Note) {
         self.told.push((moment.instant, Told::Note(note.clone())));
+    }
+
+    fn repeated(&mut self, _: &Moment<'_>, event: &EventRef) {
+        self.passed_over.push(PassedOver { event: event.clone(), place: None, why: Passed::Duplicate });
     }
 
     fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, event: &Event, at: &EventRef) {
@@ -100,7 +107,7 @@ impl Scene {
         };
         let settings = Settings::new(book.feeds.len());
         let decider = Decider::new(DeciderSettings { act_from, remember_ms: 600_000, partitions: 1, wall });
-        let follower = Follower { decider, watched: "c1".into(), told: Vec::new() };
+        let follower = Follower { decider, watched: "c1".into(), told: Vec::new(), passed_over: Vec::new() };
         let decoder = Decoder::new(book.catalogue.clone(), book.interest.clone());
         let mut task = Task::new(Arc::clone(&book), settings, follower, 1);
         for feed in (0..book.feeds.len() as u8).map(FeedIx) {
@@ -184,6 +191,16 @@ impl Scene {
     }
 
     fn ask(&self, rule: Option<&str>, with_story: bool) -> Explanation {
+        self.question(rule, with_story, explain)
+    }
+
+    /// Puts a question to whoever answers.
+    fn question(
+        &self,
+        rule: Option<&str>,
+        with_story: bool,
+        answers: impl Fn(&Question<'_>) -> Explanation,
+    ) -> Explanation {
         let view = self.task.view("c1");
         let at = self.task.instant();
         let desk =
@@ -192,12 +209,13 @@ impl Scene {
             |event: &EventRef| format!("{}/0/{}", self.book.feeds[usize::from(event.feed)], event.offset);
         let rule: Option<RuleIx> = rule.map(|rule| self.book.rule_named(rule).expect("a rule"));
         let follower = self.task.desk();
-        explain(&Question {
+        answers(&Question {
             book: &self.book,
             customer: "c1",
             rule,
             at,
             story: with_story.then_some(&follower.told),
+            passed_over: &follower.passed_over,
             view: view.as_ref(),
             desk: &desk,
             paused: follower.decider.paused(),

@@ -45,6 +45,11 @@ pub(super) fn number(micro: Micro) -> String {
     format_micro(micro)
 }
 
+/// Points decay all the time: two digits tell enough. Down, so that what is not enough does not look so.
+fn hundredths(points: Micro) -> Micro {
+    points - points.rem_euclid(MICRO / 100)
+}
+
 /// `a`, `a or b`, `a, b or c`.
 pub(super) fn either<T: Display>(items: &[T], word: &str) -> String {
     let items: Vec<String> = items.iter().map(ToString::to_string).collect();
@@ -228,12 +233,15 @@ impl<'a> Words<'a> {
                 )
             }
             Progress::Debt { points, needed, disarmed: true } => (
-                format!("{} points; it has fired and has not been low enough since", number(*points)),
+                format!(
+                    "{} points; it has fired and has not been low enough since",
+                    number(hundredths(*points))
+                ),
                 format!("fewer points in between, and {} again", number(*needed)),
             ),
             Progress::Debt { points, needed, disarmed: false } => (
-                format!("{} of {} points", number(*points), number(*needed)),
-                format!("{} points more", number(needed - points)),
+                format!("{} of {} points", number(hundredths(*points)), number(*needed)),
+                format!("{} points more", number(needed - hundredths(*points))),
             ),
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod which;
 
 use crate::ActionId;
 use crate::brake::Brake;
+use crate::decision::Reached;
 use crate::paused::Paused;
 use crate::score::Case;
 use crate::state::{Desktop, Episode};
@@ -72,11 +73,13 @@ pub(crate) struct Against {
     pub(crate) until: Option<Millis>,
     /// The action that stands in its place.
     pub(crate) by: Option<ActionId>,
+    /// The limit that was reached.
+    pub(crate) reached: Option<Reached>,
 }
 
 impl Against {
     pub(crate) fn of(reason: SuppressionReason) -> Self {
-        Against { reason, until: None, by: None }
+        Against { reason, until: None, by: None, reached: None }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Is anything against requests of this rule now?
 
 use super::{Against, Answer, Asked, Modes};
+use crate::brake::Brake;
+use crate::decision::{Limit, Reached};
 use crate::state::Cooldown;
 use cxwatch_event::Millis;
 use cxwatch_event::messages::SuppressionReason;
@@ -14,11 +16,18 @@ pub(crate) fn answer(asked: &Asked<'_>, modes: &Modes<'_>) -> Answer {
     if modes.paused.stops(&rule.id) {
         return Answer::against(SuppressionReason::Paused);
     }
-    let used_up = |rule: Option<&str>, limit: Option<u32>| {
-        limit.is_some_and(|limit| modes.brake.is_used_up(rule, limit, modes.partitions, instant))
+    let used_up = |limit: Limit, rule: Option<&str>, at_most: Option<u32>| {
+        let at_most = Brake::share(at_most?, modes.partitions);
+        let count = modes.brake.used(rule, instant);
+        (count >= at_most).then_some(Reached { limit, count, at_most })
     };
-    if used_up(Some(&rule.id), rule.treatment.brake) || used_up(None, policy.brake) {
-        return Answer::against_until(SuppressionReason::Brake, (instant.div_euclid(60_000) + 1) * 60_000);
+    let by_rule = used_up(Limit::RuleBrake, Some(&rule.id), rule.treatment.brake);
+    if let Some(reached) = by_rule.or_else(|| used_up(Limit::Brake, None, policy.brake)) {
+        return Answer::Against(Against {
+            until: Some((instant.div_euclid(60_000) + 1) * 60_000),
+            reached: Some(reached),
+            ..Against::of(SuppressionReason::Brake)
+        });
     }
     if let Some(until) = cools_until(asked) {
         return Answer::against_until(SuppressionReason::Cooldown, until);

@@ -1,6 +1,7 @@
 //! Has the customer been approached often enough?
 
 use super::{Against, Answer, Asked};
+use crate::contacts::Full;
 use cxwatch_event::messages::SuppressionReason;
 use cxwatch_rulebook::Class;
 
@@ -11,8 +12,9 @@ pub(crate) fn answer(asked: &Asked<'_>) -> Answer {
     }
     let desktop = asked.desktop;
     match desktop.contacts.full(policy, action, &desktop.reservations(), asked.moment.instant) {
-        Some(full) => {
-            Answer::Against(Against { until: full.until, ..Against::of(SuppressionReason::ContactPolicy) })
+        Some(Full { until, reached }) => {
+            let reached = Some(reached);
+            Answer::Against(Against { until, reached, ..Against::of(SuppressionReason::ContactPolicy) })
         }
         None => Answer::Pass,
     }

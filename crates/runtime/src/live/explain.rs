@@ -47,6 +47,7 @@ impl<D: Publisher> Live<D> {
             rule,
             at: at.unwrap_or(now),
             story: None,
+            passed_over: &[],
             view: Some(&view),
             desk: &desk,
             paused: &paused,

@@ -141,7 +141,7 @@ impl Gathering<'_> {
                 // What waits is told by `stands`, as long as it waits.
                 Noted::Pending(_) => continue,
                 Noted::Suppressed(reason) => {
-                    let (why, otherwise) = reasons::remembered(&words, reason, self.rule, action);
+                    let (why, otherwise) = reasons::remembered(&words, reason, self.rule, action, instant);
                     let sentence = format!(
                         "`{action}` was proposed at {}, but not asked for ({}): {why}",
                         at(instant),

@@ -207,8 +207,20 @@ fn contacted_often_enough() {
     scene.saw("09:00:00 campaign.sent m1 channel=email");
     scene.saw("10:00:00 payment.failed p1 order_id=o1").until("10:00:10");
     expect![[r#"
-        suppressed: `call` was proposed for what was detected as of 2026-11-24T10:00:00Z, about payment.failed p1 (transaction/0/0), but not asked for (contact_policy): the customer was contacted often enough (at most 2 by a person in 7d; at most 1 in 7d)
-          else: fewer contacts in that time; the obstacle ends at 2026-12-01T09:00:00Z
+        suppressed: `call` was proposed for what was detected as of 2026-11-24T10:00:00Z, about payment.failed p1 (transaction/0/0), but not asked for (contact_policy): the customer was contacted often enough: 1 of 1 contacts in 7d
+          else: no contacts in 7d before it; the obstacle ends at 2026-12-01T09:00:00Z
+    "#]].assert_eq(&scene.why());
+}
+
+#[test]
+fn contacted_as_often_as_two_caps_allow() {
+    let rest = "policy: { caps: [ { at_most: 2, within: 7d }, { channel: voice, at_most: 1, within: 1d } ] }";
+    let mut scene = Scene::new(&failed("", "", rest));
+    scene.saw("08:00:00 campaign.sent m1 channel=email").saw("09:00:00 campaign.sent m2 channel=voice");
+    scene.saw("10:00:00 payment.failed p1 order_id=o1").until("10:00:10");
+    expect![[r#"
+        suppressed: `call` was proposed for what was detected as of 2026-11-24T10:00:00Z, about payment.failed p1 (transaction/0/0), but not asked for (contact_policy): the customer was contacted often enough: 2 of 2 contacts in 7d
+          else: at most 1 contacts in 7d before it; the obstacle ends at 2026-12-01T08:00:00Z
     "#]].assert_eq(&scene.why());
 }
 
@@ -248,9 +260,24 @@ fn the_brake_was_on() {
     scene.until("10:00:30");
     expect![[r#"
         requested: `call` was requested at 2026-11-24T10:00:00Z (action a2aa36ec74f0cb6f304af3ea15ad199c, revision 0)
-        suppressed: `call` was proposed for what was detected as of 2026-11-24T10:00:20Z, about payment.failed p2 (transaction/0/1), but not asked for (brake): the brake was on: so many actions had been requested in this minute (1 a minute of this rule)
-          else: fewer requests in that minute; the obstacle ends at 2026-11-24T10:01:00Z
+        suppressed: `call` was proposed for what was detected as of 2026-11-24T10:00:20Z, about payment.failed p2 (transaction/0/1), but not asked for (brake): the brake was on: 1 of 1 requests of this rule had been made in this minute
+          else: no other request of this rule in that minute; the obstacle ends at 2026-11-24T10:01:00Z
     "#]].assert_eq(&scene.why());
+}
+
+#[test]
+fn the_brake_of_all_rules_was_on() {
+    let source =
+        failed(", per: data.order_id", "", "policy: { brake: 1 }").replace("class: offer", "class: reply");
+    let mut scene = Scene::new(&source);
+    scene.saw("10:00:00 payment.failed p1 order_id=o1").saw("10:00:20 payment.failed p2 order_id=o2");
+    scene.until("10:00:30");
+    let said = scene.why();
+    let said = said.split_once("suppressed: ").expect("the second is").1;
+    expect![[r#"
+        `call` was proposed for what was detected as of 2026-11-24T10:00:20Z, about payment.failed p2 (transaction/0/1), but not asked for (brake): the brake was on: 1 of 1 requests of all rules had been made in this minute
+          else: no other request of any rule in that minute; the obstacle ends at 2026-11-24T10:01:00Z
+    "#]].assert_eq(said);
 }
 
 #[test]
@@ -439,4 +466,30 @@ fn all_of_it_as_text() {
 
         Cool-down of cart for k1 until 2026-12-01T10:30:00Z
     "#]].assert_eq(&said.to_string().replace(&id, "<id>"));
+}
+
+/// Their stages let everything pass as yet, so no scene comes to them: the words alone.
+#[test]
+fn nobody_was_free_or_something_larger_was_broken() {
+    use cxwatch_event::messages::SuppressionReason::{Capacity, Incident};
+    let mut scene = Scene::new(&failed(", mode: shadow", "", ""));
+    scene.saw("10:00:00 payment.failed p1 order_id=o1").until("10:00:10");
+    let said = [Capacity, Incident].map(|reason| {
+        scene.question(None, false, |question| {
+            let mut desk = question.desk.clone();
+            desk.recent[0].what = crate::Noted::Suppressed(reason);
+            super::explain(&super::Question { desk: &desk, ..*question })
+        })
+    });
+    let lines = said.map(|said| {
+        let because = &said.rules[0].because[0];
+        format!("{}\n  else: {}\n", because.sentence, because.otherwise.clone().unwrap_or_default())
+    });
+    expect![[r#"
+        `call` was proposed at 2026-11-24T10:00:00Z, but not asked for (capacity): nobody was free
+          else: somebody would have had to be free
+        `call` was proposed at 2026-11-24T10:00:00Z, but not asked for (incident): something larger was broken
+          else: the incident would have had to be over
+    "#]]
+    .assert_eq(&lines.concat());
 }
