@@ -237,7 +237,11 @@ pub(super) fn share(scope: &Scope<'_>, node: &Node) -> Option<Micro> {
     });
     let share = share.filter(|s| (0..=MICRO).contains(s));
     if share.is_none() {
-        scope.reader.mismatch(node, "a probability from 0 to 1: `0.2` or `20%`");
+        let expected = "a probability from 0 to 1: `0.2` or `20%`";
+        match text.filter(|text| parse_decimal(text).is_some_and(|n| (MICRO..=100 * MICRO).contains(&n))) {
+            Some(number) => scope.reader.mismatch_but(node, expected, format!("{number}%")),
+            None => scope.reader.mismatch(node, expected),
+        }
     }
     share
 }

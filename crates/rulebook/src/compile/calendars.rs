@@ -1,6 +1,6 @@
 //! The section `calendars`.
 
-use crate::yaml::{Body, Entry, Map, Node, Reader, nearest};
+use crate::yaml::{Body, Entry, Map, Name, Node, Reader, nearest};
 use crate::{Calendar, calendar};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -78,12 +78,7 @@ fn week(reader: &Reader, node: &Node) -> Option<[Hours; 7]> {
     let mut sound = true;
     for entry in map.entries() {
         let Some((from, to)) = days(&entry.key.text) else {
-            let problem = reader.error(entry.key.place, format!("`{}` is no day", entry.key.text));
-            let problem = problem.expected("`mon`, `tue`, ... `sun`, or a range like `mon-fri`");
-            let word: String = entry.key.text.chars().take(3).collect::<String>().to_lowercase();
-            if DAYS.contains(&word.as_str()) && !entry.key.text.contains('-') {
-                problem.suggest(word);
-            }
+            no_day(reader, &entry.key);
             sound = false;
             continue;
         };
@@ -94,12 +89,36 @@ fn week(reader: &Reader, node: &Node) -> Option<[Hours; 7]> {
         for day in &mut week[from..=to] {
             if day.replace(hours.clone()).is_some() {
                 reader
-                    .error(entry.key.place, format!("`{}` names a day for the second time", entry.key.text));
+                    .error(entry.key.place, format!("`{}` names a day for the second time", entry.key.text))
+                    .expected("each day once: `mon-thu` and `fri`");
                 sound = false;
             }
         }
     }
     sound.then(|| week.map(Option::unwrap_or_default))
+}
+
+/// Says what is wrong with a key that is no day and no range of days.
+fn no_day(reader: &Reader, key: &Name) {
+    let day = |word: &str| {
+        let short: String = word.trim().chars().take(3).collect::<String>().to_lowercase();
+        DAYS.iter().find(|day| **day == short).copied().or_else(|| nearest(word, DAYS))
+    };
+    let meant = match key.text.split_once('-') {
+        None => day(&key.text).map(str::to_owned),
+        Some((from, to)) => day(from).zip(day(to)).map(|(from, to)| format!("{from}-{to}")),
+    };
+    let problem = reader.error(key.place, format!("`{}` is no day", key.text));
+    match meant {
+        // Spelt right, but the wrong way round.
+        Some(meant) if days(&meant).is_none() => {
+            problem.expected("a range forward in a week that begins on Monday: `fri-sun` and `mon`")
+        }
+        meant => {
+            let problem = problem.expected("`mon`, `tue`, ... `sun`, or a range like `mon-fri`");
+            meant.into_iter().fold(problem, |problem, meant| problem.suggest(meant))
+        }
+    };
 }
 
 fn days(text: &str) -> Option<(usize, usize)> {

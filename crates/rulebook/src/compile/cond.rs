@@ -26,8 +26,10 @@ enum Found<'a, F> {
     Field(F, Holds<'a>),
     /// A field that others have, but not this one: comparisons are false.
     Missing,
-    /// Reported already.
+    /// Reported already, and nothing is known of it.
     Unknown,
+    /// Reported already, but it can only hold this.
+    Misnamed(Holds<'a>),
 }
 
 /// Never holds.
@@ -43,14 +45,14 @@ impl Scope<'_> {
         let conds = targets.iter().map(|target| {
             let find = |name: &Name| match self.field(&name.text, *target) {
                 Some((field, holds)) => Found::Field(field, holds),
-                None => Found::Missing,
+                None if targets.iter().any(|t| self.field(&name.text, *t).is_some()) => Found::Missing,
+                None => Found::Unknown,
             };
             condition(self.reader, node, &find).map(fold)
         });
         let conds: Vec<_> = conds.collect();
         if targets.is_empty() {
-            // Nothing is known of the fields, but the shape can be checked.
-            condition::<FieldRef>(self.reader, node, &|_| Found::Missing);
+            condition::<FieldRef>(self.reader, node, &|_| Found::Unknown);
         }
         sound.then(|| conds.into_iter().collect()).flatten()
     }
@@ -111,7 +113,7 @@ impl Scope<'_> {
                 Some(at) => Found::Field(MeasureRef::Measure(at as u8), Holds::Number),
                 None => {
                     self.unknown_measure(name, measures);
-                    Found::Unknown
+                    Found::Misnamed(Holds::Number)
                 }
             }
         };
@@ -169,11 +171,18 @@ fn part<'a, F: Clone>(
     find: &impl Fn(&Name) -> Found<'a, F>,
 ) -> Option<Cond<F>> {
     let several = || {
-        let items = reader.list(&entry.value);
-        if items.is_empty() {
-            reader.mismatch(&entry.value, "a list of conditions, `- field: value`");
-            return None;
-        }
+        let items = match &entry.value.body {
+            Body::List(items) if items.is_empty() => {
+                let problem = reader.error(entry.value.place, "this list of conditions is empty");
+                problem.expected("at least one, `- field: value`");
+                return None;
+            }
+            Body::List(items) => items,
+            _ => {
+                reader.mismatch(&entry.value, "a list of conditions, `- field: value`");
+                return None;
+            }
+        };
         let conds: Vec<_> = items.iter().map(|item| condition(reader, item, find)).collect();
         conds.into_iter().collect::<Option<Vec<_>>>()
     };
@@ -184,7 +193,14 @@ fn part<'a, F: Clone>(
         _ => match find(&entry.key) {
             Found::Field(field, holds) => comparison(reader, &entry.value, field, holds),
             Found::Missing => Some(if asks_for_absence(&entry.value) { Cond::True } else { never() }),
-            Found::Unknown => None,
+            Found::Unknown => {
+                shape(reader, &entry.value);
+                None
+            }
+            Found::Misnamed(holds) => {
+                comparison(reader, &entry.value, entry.key.clone(), holds);
+                None
+            }
         },
     }
 }
@@ -206,8 +222,54 @@ fn comparison<F: Clone>(reader: &Reader, node: &Node, field: F, holds: Holds<'_>
             .expected(format!("one of {}", list_of(OPS.iter())));
         return None;
     }
-    let tests: Vec<_> = entries.iter().map(|entry| operator(reader, entry, holds).map(test)).collect();
-    Some(Cond::All(tests.into_iter().collect::<Option<_>>()?))
+    let ops: Vec<_> = entries.iter().map(|entry| operator(reader, entry, holds)).collect();
+    let ops: Vec<Op> = ops.into_iter().collect::<Option<_>>()?;
+    if leave_nothing(&ops) {
+        reader
+            .warning(node.place, "no value can meet all of these comparisons")
+            .expected("room between the bounds, or several cases under `any`");
+    }
+    Some(Cond::All(ops.into_iter().map(test).collect()))
+}
+
+/// Whether the bounds leave no value between them.
+fn leave_nothing(ops: &[Op]) -> bool {
+    let mut low: Option<(i64, bool)> = None;
+    let mut high: Option<(i64, bool)> = None;
+    for op in ops {
+        // A bound itself may be met or not.
+        match op {
+            Op::Over(n) => low = low.max(Some((*n, true))),
+            Op::AtLeast(n) => low = low.max(Some((*n, false))),
+            Op::Under(n) => high = Some(high.map_or((*n, false), |bound| bound.min((*n, false)))),
+            Op::AtMost(n) => high = Some(high.map_or((*n, true), |bound| bound.min((*n, true)))),
+            _ => {}
+        }
+    }
+    let (Some((low, over)), Some((high, at_most))) = (low, high) else { return false };
+    low > high || (low == high && (over || !at_most))
+}
+
+/// Checks as much of a comparison as can be told without knowing what the field holds.
+fn shape(reader: &Reader, node: &Node) {
+    let Body::Map(entries) = &node.body else {
+        let empty = matches!(&node.body, Body::List(items) if items.is_empty());
+        if empty || node.is_null() {
+            values(reader, node, Holds::Text(&[]));
+        }
+        return;
+    };
+    for entry in entries {
+        match entry.key.text.as_str() {
+            "exists" => drop(reader.bool(&entry.value)),
+            known if OPS.contains(&known) => {
+                if let Body::Map(_) = entry.value.body {
+                    reader.mismatch(&entry.value, "a value");
+                }
+            }
+            _ => drop(operator(reader, entry, Holds::Text(&[]))),
+        }
+    }
 }
 
 fn operator(reader: &Reader, entry: &Entry, holds: Holds<'_>) -> Option<Op> {

@@ -3,7 +3,7 @@
 use super::cond::simplify;
 use super::rule::{Builder, Shape};
 use super::table::Values;
-use crate::yaml::{Map, Node, nearest};
+use crate::yaml::{Body, Map, Node, nearest};
 use crate::{Cond, Kind, Roles, Span};
 use cxwatch_event::{MICRO, Micro};
 
@@ -186,7 +186,7 @@ fn sequence<'s>(builder: &mut Builder<'s>, map: &Map<'s>) -> Option<Shape<'s>> {
     let (scope, reader) = (builder.scope, builder.scope.reader);
     let node = map.need("steps");
     let steps = node.map(|node| reader.list(node)).unwrap_or_default();
-    if let Some(node) = node
+    if let Some(node @ Node { body: Body::List(_), .. }) = node
         && !(2..=STEPS_MAX).contains(&steps.len())
     {
         let problem = reader.error(node.place, format!("this sequence has {}", steps_of(steps.len())));
@@ -218,17 +218,26 @@ fn debt<'s>(builder: &mut Builder<'s>, map: &Map<'s>) -> Option<Shape<'s>> {
     let (scope, reader) = (builder.scope, builder.scope.reader);
     let node = map.need("weights");
     let weights = node.map(|node| reader.list(node)).unwrap_or_default();
-    if let (Some(node), []) = (node, weights) {
-        reader.mismatch(node, "a list of weights, `- { event: payment.failed, points: 30 }`");
+    if let (Some(node @ Node { body: Body::List(_), .. }), []) = (node, weights) {
+        reader
+            .error(node.place, "this list is empty: nothing adds up")
+            .expected("weights like `- { event: payment.failed, points: 30 }`");
     }
+    let mut all_take = !weights.is_empty();
     for weight in weights {
         let Some(map) = reader.map(weight, "a weight") else { continue };
         let selected = scope.selection(&map);
         let points = map.need("points").and_then(|node| builder.nonzero(node));
         map.done();
+        all_take &= points.is_some_and(|points| points < 0);
         for (target, cond) in selected.parts {
             builder.at(target).points.push((cond, points.unwrap_or(MICRO)));
         }
+    }
+    if let (Some(node), true) = (node, all_take) {
+        reader
+            .error(node.place, "no weight adds points, so the sum never rises")
+            .expected("at least one with points above 0");
     }
     builder.weigh();
     builder.no_calendar(map, "points decay by wall time");

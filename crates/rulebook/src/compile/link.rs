@@ -19,16 +19,17 @@ pub(super) struct Linked {
 /// The rules that each rule names, by their places in the file.
 pub(super) type BuiltOn = Vec<BTreeSet<usize>>;
 
-/// What a rule names, as far as it could be read.
-pub(super) fn built_on(drafts: &[Option<Draft>]) -> BuiltOn {
-    let rules_of = |draft: &Draft| {
-        let rules = draft.uses.keys().filter_map(|target| match target {
-            Target::Detection(of, _) => Some(*of),
+/// What a rule names, as far as it could be read. What it only seems to name (`guessed`) closes no circle.
+pub(super) fn built_on(drafts: &[Option<Draft>], guessed: &BTreeSet<(usize, usize)>) -> BuiltOn {
+    let rules_of = |(at, draft): (usize, &Option<Draft>)| {
+        let targets = draft.iter().flat_map(|draft| draft.uses.keys());
+        let rules = targets.filter_map(|target| match target {
+            Target::Detection(of, _) => Some(*of).filter(|of| !guessed.contains(&(at, *of))),
             Target::Type(_) => None,
         });
         rules.collect()
     };
-    drafts.iter().map(|draft| draft.as_ref().map(rules_of).unwrap_or_default()).collect()
+    drafts.iter().enumerate().map(rules_of).collect()
 }
 
 /// The rank of every rule. Cycles are reported.

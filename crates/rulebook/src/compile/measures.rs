@@ -79,6 +79,10 @@ type Read<'s> = (Fold, Taken<'s>, Option<(Place, Selected)>);
 
 fn measure<'s>(builder: &Builder<'s>, entry: &'s Entry, kind: &str) -> Option<Read<'s>> {
     let (scope, reader) = (builder.scope, builder.scope.reader);
+    if let Some(field) = entry.value.scalar().filter(|text| text.starts_with("data.")) {
+        reader.mismatch_but(&entry.value, "a map: how the field is added up", format!("{{ sum: {field} }}"));
+        return None;
+    }
     let map = reader.map(&entry.value, "a measure")?;
     let folds = [
         ("sum", Fold::Sum),
@@ -89,7 +93,12 @@ fn measure<'s>(builder: &Builder<'s>, entry: &'s Entry, kind: &str) -> Option<Re
     ];
     let given: Vec<_> = folds.iter().filter_map(|(key, fold)| Some((*key, *fold, map.get(key)?))).collect();
     let minus = scope.get_selector(&map, "minus");
+    // A key that is not known is a misspelt one: then there is a way.
+    let misspelt = given.is_empty() && map.has_unknown();
     map.done();
+    if misspelt {
+        return None;
+    }
     let [(key, fold, node)] = given.as_slice() else {
         let place = entry.key.place;
         let message = format!("measure `{}` has {} ways to add up", entry.key.text, given.len());

@@ -24,7 +24,7 @@ use crate::{Action, ActionField, Cond, DeskUse, Factor, FeedIx, FieldRef, Measur
 use compact_str::CompactString;
 use cxwatch_event::{Catalogue, FieldIx, Interest, TypeId, TypeSpec, builtin};
 use scope::{Head, Scope, Target};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -85,6 +85,8 @@ pub(crate) fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option
         actions: Default::default(),
         used_calendars: RefCell::default(),
         used_actions: RefCell::default(),
+        reading: Cell::default(),
+        guessed: RefCell::default(),
     };
     let (actions, reads) = actions_node.map(|node| actions::read(&scope, node)).unwrap_or_default();
     scope.actions = reads;
@@ -95,7 +97,7 @@ pub(crate) fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option
     top.done();
 
     let drafts: Vec<_> = (0..scope.heads.len()).map(|at| rule::read(&scope, at)).collect();
-    let built_on = link::built_on(&drafts);
+    let built_on = link::built_on(&drafts, &scope.guessed.borrow());
     let ranks = link::ranks(reader, &scope.heads, &built_on);
     actions::check_measures(&scope, |action| {
         let proposes = |draft: &rule::Draft| draft.actions.iter().any(|(name, _)| name == action);
@@ -108,6 +110,9 @@ pub(crate) fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option
             found.map_or(tree.place, |entry| entry.key.place)
         };
         policy::warn(&scope, policy, &actions, place);
+    }
+    if let Some(node) = tree.entry("policy") {
+        policy::warn_of_channels(&scope, node, &actions);
     }
     warn_of_unused(&scope, top_entries(tree, "actions"), top_entries(tree, "calendars"));
     if reader.failed() {

@@ -3,10 +3,11 @@
 use super::scope::Scope;
 use super::treatment::{at_least_one, holdout};
 use crate::calendar;
-use crate::yaml::{Node, Place, nearest};
+use crate::yaml::{Body, Node, Place, nearest};
 use crate::{Action, Cap, Class, Cond, DeskUse, FieldRef, Op, Outcome, Policy, QuietHours};
 use compact_str::CompactString;
 use cxwatch_event::{Catalogue, Micro, Millis, TypeId, Value, builtin};
+use std::collections::BTreeSet;
 
 /// The most caps.
 const CAPS_MAX: usize = 16;
@@ -109,6 +110,32 @@ fn cap(scope: &Scope<'_>, node: &Node) -> Option<Cap> {
         return None;
     }
     Some(Cap { channel: channel?, by: by?, at_most: at_most?, within_ms })
+}
+
+/// Warns of channels in caps and quiet hours through which nothing can go.
+pub(super) fn warn_of_channels(scope: &Scope<'_>, policy: &Node, actions: &[Action]) {
+    let fields = scope.profile().map(|spec| spec.fields.as_slice()).unwrap_or_default();
+    let consent = fields.iter().filter_map(|field| field.name.strip_prefix("consent.")?.split('.').next());
+    let known: BTreeSet<&str> = consent.chain(actions.iter().map(|action| action.channel.as_str())).collect();
+    let caps = policy.entry("caps").map_or(&[][..], |node| items(node));
+    let quiet = policy.entry("quiet_hours").and_then(|node| node.entry("channels"));
+    let named =
+        caps.iter().filter_map(|cap| cap.entry("channel")).chain(quiet.iter().flat_map(|node| items(node)));
+    for node in named {
+        let Some(name) = node.scalar().filter(|name| !known.contains(name)) else { continue };
+        let problem =
+            scope.reader.warning(node.place, format!("no action goes through the channel `{name}`"));
+        let problem = problem.expected("a channel of `actions`, or of the profile's `consent`");
+        problem.nearest(name, known.iter().copied());
+    }
+}
+
+/// The items of a list, or the one value that stands for it.
+fn items(node: &Node) -> &[Node] {
+    match &node.body {
+        Body::List(items) => items,
+        _ => std::slice::from_ref(node),
+    }
 }
 
 /// What works, but hardly as it was meant. `place` says where an action stands.

@@ -152,7 +152,9 @@ impl<'s> Builder<'s> {
     /// Refuses a calendar where it would change nothing.
     pub(super) fn no_calendar(&self, map: &Map<'_>, why: &str) {
         if let Some(entry) = map.entry("calendar") {
-            self.scope.reader.error(entry.key.place, format!("`calendar` has no meaning here: {why}"));
+            let problem =
+                self.scope.reader.error(entry.key.place, format!("`calendar` has no meaning here: {why}"));
+            problem.expected("the rule without it");
         }
     }
 
@@ -251,6 +253,7 @@ fn add(bits: &mut Vec<(u32, Cond<FieldRef>)>, bit: u32, cond: Cond<FieldRef>) {
 /// Reads a rule. `None`: it is so wrong that no more can be said of it.
 pub(super) fn read<'s>(scope: &'s Scope<'s>, at: usize) -> Option<Draft> {
     let (head, reader) = (&scope.heads[at], scope.reader);
+    scope.reading.set(at);
     let kind = head.node.entry("kind");
     let word = kind.and_then(|node| reader.one_of(node, &KINDS)).or_else(|| meant(head.node));
     let what = word.map_or("a rule".to_owned(), |kind| format!("a rule of kind `{kind}`"));

@@ -5,7 +5,7 @@ use crate::yaml::{Name, Node, Place, Reader, nearest};
 use crate::{Calendar, FieldRef, Level};
 use compact_str::CompactString;
 use cxwatch_event::{Catalogue, Field, FieldIx, FieldType, TypeId, TypeSpec, Value, builtin};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a selector selects: an event type, or another rule's detections.
@@ -42,6 +42,10 @@ pub(super) struct Scope<'a> {
     pub(super) actions: BTreeMap<CompactString, actions::Reads>,
     pub(super) used_calendars: RefCell<BTreeSet<CompactString>>,
     pub(super) used_actions: RefCell<BTreeSet<CompactString>>,
+    /// The rule that is being read, by its place in the file.
+    pub(super) reading: Cell<usize>,
+    /// The rules that others seem to mean by a name that is wrong: who names them, and which.
+    pub(super) guessed: RefCell<BTreeSet<(usize, usize)>>,
 }
 
 /// What a field may hold, as far as comparisons go.
@@ -67,6 +71,9 @@ impl Holds<'_> {
 }
 
 const ANY_TEXT: Holds<'static> = Holds::Text(&[]);
+
+/// What people write for `all` and `any`.
+const LOGIC: [(&str, &str); 2] = [("and", "all"), ("or", "any")];
 
 /// What the path of a field of the customer's profile begins with.
 pub(super) const CUSTOMER: &str = "customer.";
@@ -198,6 +205,10 @@ impl<'a> Scope<'a> {
             _ => format!("{who} has a field `{path}`"),
         };
         let problem = self.reader.error(place, message);
+        if let Some((_, word)) = LOGIC.iter().find(|(word, _)| *word == path) {
+            problem.expected("a field, or `all`, `any` or `not`").suggest(*word);
+            return false;
+        }
         let data = format!("data.{path}");
         let measure = format!("measures.{path}");
         if paths.contains(&data) {
@@ -290,15 +301,7 @@ impl<'a> Scope<'a> {
             Some(id) => (id, Level::Warning),
             None => (text, Level::Breach),
         };
-        let Some(of) = self.by_id.get(id).copied() else {
-            let problem = self.reader.error(node.place, format!("there is no rule `{id}`"));
-            match nearest(id, self.heads.iter().map(|h| h.id.as_str())) {
-                Some(name) if level == Level::Warning => problem.suggest(format!("rule:{name}.warning")),
-                Some(name) => problem.suggest(format!("rule:{name}")),
-                None => problem.expected("`rule:` and the id of a rule of this rulebook"),
-            };
-            return Vec::new();
-        };
+        let Some(of) = self.by_id.get(id).copied() else { return self.unknown_rule(id, level, node.place) };
         if level == Level::Warning && self.heads[of].node.entry("warn_at").is_none() {
             self.reader
                 .error(node.place, format!("rule `{id}` gives no warning"))
@@ -307,6 +310,41 @@ impl<'a> Scope<'a> {
             return Vec::new();
         }
         vec![Target::Detection(of, level)]
+    }
+
+    /// Says that there is no such rule. What is suggested is what was most likely meant: the rest of the rule is checked
+    /// as if it stood there, so that one wrong letter hides no other problem.
+    fn unknown_rule(&self, id: &str, level: Level, place: Place) -> Vec<Target> {
+        let problem = self.reader.error(place, format!("there is no rule `{id}`"));
+        if id.contains('*') {
+            problem.expected("the id of one rule, or a list of them: patterns stand for event types only");
+            return Vec::new();
+        }
+        let warns = |head: &Head<'_>| head.node.entry("warn_at").is_some();
+        let named = |level: Level| {
+            let heads = self.heads.iter().enumerate().filter(|(at, _)| *at != self.reading.get());
+            heads
+                .filter(move |(_, head)| level == Level::Breach || warns(head))
+                .map(|(_, head)| head.id.as_str())
+        };
+        // Behind a point stands something that is nearly `warning`.
+        let parted = id.split_once('.').filter(|(name, _)| self.by_id.contains_key(*name));
+        let (near, level) = match parted {
+            Some((name, _)) if named(Level::Warning).any(|id| id == name) => (Some(name), Level::Warning),
+            Some((name, _)) => (Some(name), Level::Breach),
+            None => match nearest(id, named(level)) {
+                None => (nearest(id, named(Level::Breach)), Level::Breach),
+                near => (near, level),
+            },
+        };
+        let Some(of) = near.and_then(|name| self.by_id.get(name).copied()) else {
+            problem.expected("`rule:` and the id of a rule of this rulebook");
+            return Vec::new();
+        };
+        let meant = Target::Detection(of, level);
+        problem.suggest(self.target_name(meant));
+        self.guessed.borrow_mut().insert((self.reading.get(), of));
+        vec![meant]
     }
 
     /// The number of a calendar.

@@ -27,7 +27,7 @@ impl Scope<'_> {
     /// A selector: a name or pattern, a map with `event` (or `rule`) and `where`, or a list of these.
     pub(super) fn selector(&self, node: &Node) -> Selected {
         let mut selected = Selected::default();
-        for item in self.reader.list_or_single(node) {
+        for item in self.some(node) {
             match &item.body {
                 Body::Map(_) => {
                     let Some(map) = self.reader.map(item, "a selector") else { continue };
@@ -50,10 +50,16 @@ impl Scope<'_> {
     pub(super) fn selection(&self, map: &Map<'_>) -> Selected {
         let (event, rule) = (map.get("event"), map.get("rule"));
         let mut targets = Vec::new();
-        for item in event.iter().flat_map(|node| self.reader.list_or_single(node)) {
+        for item in event.iter().flat_map(|node| self.some(node)) {
+            if let Body::Map(_) = item.body {
+                self.reader
+                    .error(item.place, "a map stands here")
+                    .expected("a name or a pattern; `where` goes beside `event`, into the same map");
+                continue;
+            }
             targets.extend(self.targets(item));
         }
-        for item in rule.iter().flat_map(|node| self.reader.list_or_single(node)) {
+        for item in rule.iter().flat_map(|node| self.some(node)) {
             if let Some(id) = self.reader.text(item) {
                 let id = id.strip_prefix("rule:").unwrap_or(id);
                 let body = Body::Scalar { text: format!("rule:{id}"), plain: true };
@@ -81,6 +87,16 @@ impl Scope<'_> {
                 .expected("a condition that at least one of the event types can meet");
         }
         Selected { parts, named: targets }
+    }
+
+    /// What a list or a single value selects: at least something.
+    fn some<'n>(&self, node: &'n Node) -> &'n [Node] {
+        if matches!(&node.body, Body::List(items) if items.is_empty()) {
+            self.reader
+                .error(node.place, "this list is empty: it selects nothing")
+                .expected("at least one event type");
+        }
+        self.reader.list_or_single(node)
     }
 
     /// The selector below a key that must be there.

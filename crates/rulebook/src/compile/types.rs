@@ -187,7 +187,14 @@ fn described(reader: &Reader, map: &Map<'_>, name: CompactString) -> Option<Fiel
     let about = map.get("about").and_then(|node| reader.text(node)).unwrap_or_default();
     let kind = kind?;
     if let Some((node, _)) = one_of.filter(|_| kind != FieldType::Text) {
-        reader.error(node.place, "`one_of` is for fields of type `text`");
+        reader
+            .error(node.place, "`one_of` is for fields of type `text`")
+            .expected("the field without it, or `type: text`");
+    }
+    if let Some((node, [])) = one_of.filter(|(node, _)| matches!(node.body, Body::List(_))) {
+        reader
+            .error(node.place, "this list is empty: the field could hold nothing")
+            .expected("at least one word");
     }
     let words = one_of.iter().flat_map(|(_, items)| items.iter()).filter_map(|item| reader.text(item));
     let one_of = words.map(CompactString::from).collect();
@@ -216,6 +223,8 @@ fn kind(reader: &Reader, node: &Node) -> Option<FieldType> {
         let problem = problem.expected(format!("one of {}", list_of(words.iter())));
         if let Some(suggestion) = suggestion {
             problem.suggest(suggestion);
+            // What reads the field is checked as if that stood here.
+            return KINDS.iter().find(|(name, _)| *name == suggestion).map(|(_, kind)| *kind);
         }
     }
     found

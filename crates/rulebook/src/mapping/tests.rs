@@ -465,7 +465,6 @@ feeds:
         "m.yaml:4:11: error: no event type belongs to a feed `contact-centre`; expected a feed of the catalogue or of the rulebook's `types`; write `contact-center`?\n\
          m.yaml:7:9: error: this map says no value; expected a column, or one of `column`, `first`, `join`, `table`, `const`, `record`\n\
          m.yaml:8:13: error: no event is made; expected at least one entry with `type` and `time`\n\
-         m.yaml:9:5: error: an entry of `feeds` has no `customer`; expected `customer: ...` in it\n\
          m.yaml:11:5: error: `delimiter` goes with `csv` and `tsv` only\n\
          m.yaml:12:5: error: an entry of `feeds` has no key `custommer`; expected one of `columns`, `customer`, `decimal`, `delimiter`, `encoding`, `escape`, `events`, `feed`, `files`, `format`, `header`, `id`, `missing`, `one_line`, `quote`, `source`, `thousands`, `times`, `when`, `zone`; write `customer`?\n\
          m.yaml:13:9: error: `who` is no JSON pointer; expected a pointer such as `/order/id`; write `/who`?\n\

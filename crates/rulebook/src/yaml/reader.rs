@@ -5,8 +5,10 @@ use super::{
     Body, Entry, Node, Place, Problem, Severity, nearest, parse_decimal, parse_duration, parse_span,
 };
 use crate::Span;
+use cxwatch_event::number::format_micro;
 use cxwatch_event::{MICRO, Micro, Millis};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -15,6 +17,22 @@ use std::sync::Arc;
 const DURATION: &str = "a number and a unit: `500ms`, `20s`, `30m`, `1.5h`, `7d` or `2w`";
 const SPAN: &str = "a number and a unit: `500ms`, `20s`, `30m`, `1.5h`, `7d`, `2w` or `3bd`";
 
+/// Words that people write for keys, where the map knows the key and does not have it.
+const OTHER_WORDS: [(&str, &str); 12] = [
+    ("description", "about"),
+    ("event", "start"),
+    ("events", "event"),
+    ("if", "when"),
+    ("name", "id"),
+    ("threshold", "at_least"),
+    ("timeout", "within"),
+    ("type", "event"),
+    ("until", "stop"),
+    ("when", "where"),
+    ("where", "when"),
+    ("window", "within"),
+];
+
 /// Takes values out of a tree. A getter that cannot give its value reports why and gives `None`; reading goes on.
 #[derive(Debug)]
 pub struct Reader {
@@ -22,6 +40,8 @@ pub struct Reader {
     /// places of a tree that was put together from several files tell which of them each value comes from.
     files: RefCell<Vec<(usize, Arc<str>)>>,
     problems: RefCell<Vec<Problem>>,
+    /// Of these, by their numbers, those that another one explains better.
+    explained: RefCell<BTreeSet<usize>>,
 }
 
 /// A problem that was just reported, to add to.
@@ -61,7 +81,11 @@ impl Reported<'_> {
 impl Reader {
     /// A reader for a file of that name.
     pub fn new(file: &str) -> Self {
-        Reader { files: RefCell::new(vec![(0, file.into())]), problems: RefCell::default() }
+        Reader {
+            files: RefCell::new(vec![(0, file.into())]),
+            problems: RefCell::default(),
+            explained: RefCell::default(),
+        }
     }
 
     /// One more file, whose bytes begin at `start`, behind those of the files before. What was found in it by a reader
@@ -108,7 +132,10 @@ impl Reader {
 
     /// All problems in the order of their places, file by file. What was found twice is in it once.
     pub fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems.take();
+        let explained = self.explained.take();
+        let all = self.problems.take().into_iter().enumerate();
+        let mut problems: Vec<Problem> =
+            all.filter(|(number, _)| !explained.contains(number)).map(|(_, problem)| problem).collect();
         problems.sort_by(|a, b| {
             (a.place.start, a.place.end, &a.message).cmp(&(b.place.start, b.place.end, &b.message))
         });
@@ -126,6 +153,14 @@ impl Reader {
     pub fn mismatch(&self, node: &Node, expected: &str) {
         if node.body != Body::Broken {
             self.error(node.place, format!("{} stands here", node.what())).expected(expected);
+        }
+    }
+
+    /// The same, with what to write instead.
+    pub(crate) fn mismatch_but(&self, node: &Node, expected: &str, suggestion: String) {
+        if node.body != Body::Broken {
+            let problem = self.error(node.place, format!("{} stands here", node.what()));
+            problem.expected(expected).suggest(suggestion);
         }
     }
 
@@ -239,8 +274,15 @@ impl Reader {
         let share = node.scalar().and_then(|t| t.strip_suffix('%')).and_then(parse_decimal);
         let permille =
             share.filter(|m| m % (MICRO / 10) == 0).and_then(|m| u16::try_from(m / (MICRO / 10)).ok());
-        if permille.is_none() {
-            self.mismatch(node, "a share like `80%`");
+        if permille.is_none() && node.body != Body::Broken {
+            let problem =
+                self.error(node.place, format!("{} stands here", node.what())).expected("a share like `80%`");
+            // Most likely meant: 80 is 80%, and 0.8 is too.
+            match node.scalar().and_then(parse_decimal).filter(|share| (1..=100 * MICRO).contains(share)) {
+                Some(share) if share < MICRO => problem.suggest(format!("{}%", format_micro(share * 100))),
+                Some(share) => problem.suggest(format!("{}%", format_micro(share))),
+                None => problem,
+            };
         }
         permille
     }
@@ -275,7 +317,8 @@ impl Reader {
             Body::Map(entries) => {
                 let asked = entries.iter().map(|_| Cell::new(false)).collect();
                 let what = what.to_owned();
-                Some(Map { reader: self, place: node.place, entries, asked, known: RefCell::default(), what })
+                let (known, lacking) = (RefCell::default(), RefCell::default());
+                Some(Map { reader: self, place: node.place, entries, asked, known, lacking, what })
             }
             _ => {
                 self.mismatch(node, &format!("a map: {what} has keys and values"));
@@ -298,6 +341,8 @@ pub struct Map<'n> {
     entries: &'n [Entry],
     asked: Vec<Cell<bool>>,
     known: RefCell<Vec<&'static str>>,
+    /// The keys that must be there and are not, and the numbers of the problems that say so.
+    lacking: RefCell<Vec<(&'static str, usize)>>,
     what: String,
 }
 
@@ -333,9 +378,9 @@ impl<'n> Map<'n> {
         let found = self.get(key);
         if found.is_none() {
             let place = Place { end: self.place.start, ..self.place };
-            self.reader
-                .error(place, format!("{} has no `{key}`", self.what))
-                .expected(format!("`{key}: ...` in it"));
+            let problem = self.reader.error(place, format!("{} has no `{key}`", self.what));
+            let problem = problem.expected(format!("`{key}: ...` in it"));
+            self.lacking.borrow_mut().push((key, problem.1));
         }
         found
     }
@@ -352,7 +397,13 @@ impl<'n> Map<'n> {
         rest.map(|(entry, _)| entry).collect()
     }
 
-    /// Reports every key that nobody has asked for.
+    /// Whether a key stands here that nobody has asked for yet.
+    pub fn has_unknown(&self) -> bool {
+        self.asked.iter().any(|asked| !asked.get())
+    }
+
+    /// Reports every key that nobody has asked for. Where one stands for a key that must be there, that this one is
+    /// missing is not said too.
     pub fn done(self) {
         let known = self.known.borrow();
         for entry in self.rest() {
@@ -360,10 +411,25 @@ impl<'n> Map<'n> {
             let message = format!("{} has no key `{name}`", self.what);
             let mut sorted = known.clone();
             sorted.sort_unstable();
-            self.reader
-                .error(entry.key.place, message)
-                .expected(format!("one of {}", list_of(sorted.iter())))
-                .nearest(name, known.iter().copied());
+            let problem = self.reader.error(entry.key.place, message);
+            let problem = problem.expected(format!("one of {}", list_of(sorted.iter())));
+            if let Some(meant) = self.meant(name, &known) {
+                problem.suggest(meant);
+                let lacking = self.lacking.borrow();
+                let explained = lacking.iter().filter(|(key, _)| *key == meant).map(|(_, number)| *number);
+                self.reader.explained.borrow_mut().extend(explained);
+            }
         }
+    }
+
+    /// The key that an unknown one most likely stands for.
+    fn meant(&self, name: &str, known: &[&'static str]) -> Option<&'static str> {
+        let there = |key: &str| self.entries.iter().any(|entry| entry.key.text == key);
+        let other =
+            OTHER_WORDS.iter().filter(|(word, key)| *word == name && known.contains(key) && !there(key));
+        let other = other.map(|(_, key)| *key).next();
+        other.or_else(|| {
+            nearest(name, known.iter().copied()).and_then(|near| known.iter().find(|k| **k == near).copied())
+        })
     }
 }

@@ -165,7 +165,20 @@ pub fn parse(source: &str, reader: &Reader) -> Option<Node> {
 fn syntax_hint(source: &str, place: Place) -> Option<String> {
     let mut near = source.lines().skip(place.line.saturating_sub(1)).take(2);
     let tab = near.any(|line| line[..line.len() - line.trim_start().len()].contains('\t'));
-    tab.then(|| "spaces instead of the tab that indents a line here".to_owned())
+    if tab {
+        return Some("spaces instead of the tab that indents a line here".to_owned());
+    }
+    let line = source.lines().nth(place.line.saturating_sub(1))?;
+    let before: String = line.chars().take(place.column.saturating_sub(1)).collect();
+    if !line.chars().skip(before.chars().count()).collect::<String>().starts_with(':') {
+        return None;
+    }
+    // A colon where no key can end: inside an unquoted text, or behind a key that stands too far in.
+    let what = match before.contains(": ") {
+        true => "quotes around a text that contains `: `",
+        false => "the keys of one map at the same indent: this line begins too far right",
+    };
+    Some(what.to_owned())
 }
 
 fn place_of(span: &Span) -> Place {
@@ -192,7 +205,9 @@ impl Builder<'_> {
                 }
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.reader.error(place, "an alias (`*name`) stands here").expected("the value itself");
+                self.reader
+                    .error(place, "an alias (`*name`) stands here")
+                    .expected("the value itself; in quotes, if a pattern is meant: `\"*.failed\"`");
                 self.push(Node { place, body: Body::Broken });
             }
             Event::Scalar(text, style, anchor, tag) => {
