@@ -54,7 +54,8 @@ fn quiet_end(quiet: &QuietHours, zone: &TimeZone, instant: Millis) -> Option<Mil
         let left = (until - of_day(at)).rem_euclid(DAY_MS);
         let end = Timestamp::from_millisecond(at.as_millisecond() + left).ok()?;
         match zone.following(at).next().map(|change| change.timestamp()) {
-            Some(change) if change < end => at = change,
+            // A change at the very end may show a quiet hour once more.
+            Some(change) if change <= end => at = change,
             _ => {
                 at = end;
                 break;
@@ -117,6 +118,9 @@ mod tests {
         assert_eq!(berlin("2026-10-25T00:10:00Z").as_deref(), Some("2026-10-25T00:30:00.000Z"));
         assert_eq!(berlin("2026-10-25T00:40:00Z"), None);
         assert_eq!(berlin("2026-10-25T01:10:00Z").as_deref(), Some("2026-10-25T01:30:00.000Z"));
+        // It ends at 03:00, which is 02:00 once more.
+        let until_three = |instant| end(&quiet(60, 180), "Europe/Berlin", instant);
+        assert_eq!(until_three("2026-10-25T00:10:00Z").as_deref(), Some("2026-10-25T02:00:00.000Z"));
         // 02:00 becomes 03:00.
         assert_eq!(berlin("2026-03-29T00:30:00Z").as_deref(), Some("2026-03-29T01:00:00.000Z"));
     }
