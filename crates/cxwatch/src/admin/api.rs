@@ -277,13 +277,13 @@ fn unknown(customer: &str, owners: &Owners, partition: i32) -> Box<Refusal> {
     let hash = if owners.is_sure() {
         ""
     } else {
-        "; or the producers do not hash keys with murmur2 (at the start the feeds had too few records to tell), and another \
-         process has the customer: ask those too"
+        ". At the start the feeds had too few records to tell how keys are hashed: if not with murmur2, another process has the \
+         customer"
     };
     let detail = format!(
-        "nothing is known of the customer {customer}, whose partition {partition} is ours: the id is written otherwise in the \
-         events, no event has come that a rule of this rulebook names, or what came no longer matters to any rule and was \
-         forgotten (`cxwatch explain` on the topics tells of that){hash}"
+        "nothing is known of the customer {customer}, although partition {partition}, where events of that id lie, is ours. It may \
+         be that the id is written otherwise in the events; that no event has come that this rulebook names; or that what came \
+         matters to no rule any more and is forgotten, of which `cxwatch explain` on the topics tells{hash}"
     );
     let refusal = Refusal::new(StatusCode::NOT_FOUND, "unknown_customer", detail);
     Box::new(Refusal { partition: Some(partition), ..*refusal })

@@ -150,7 +150,6 @@ impl Gathering<'_> {
                     (Answer::Suppressed, sentence, Some(otherwise))
                 }
             };
-            self.step(instant, sentence.clone());
             self.because(answer, instant, None, sentence, otherwise);
         }
     }

@@ -62,16 +62,11 @@ fn what_is_open_and_what_was_decided() {
         Rule offer
           `please` was proposed at 2026-11-24T10:05:00Z, but not asked for (contact_policy): the customer was contacted often enough: 2 of 2 contacts in 7d.
             For another result: at most 1 contacts in 7d before it.
-          What happened:
-            2026-11-24T10:05:00Z  `please` was proposed at 2026-11-24T10:05:00Z, but not asked for (contact_policy): the customer was contacted often enough: 2 of 2 contacts in 7d
 
         Rule returned
           `write` was requested at 2026-11-24T10:03:00Z.
           `write` was proposed at 2026-11-24T10:04:00Z, but not asked for (cooldown): the same rule spoke about the same thing not long ago, within its cool-down of 1d.
             For another result: it would have had to be found after the cool-down.
-          What happened:
-            2026-11-24T10:03:00Z  `write` was requested at 2026-11-24T10:03:00Z
-            2026-11-24T10:04:00Z  `write` was proposed at 2026-11-24T10:04:00Z, but not asked for (cooldown): the same rule spoke about the same thing not long ago, within its cool-down of 1d
 
         Seen
           2026-11-24T10:00:00Z  web.cart.item_added
@@ -158,8 +153,6 @@ fn an_instant_that_has_passed() {
 
         Rule returned
           `write` was requested at 2026-11-24T10:03:00Z.
-          What happened:
-            2026-11-24T10:03:00Z  `write` was requested at 2026-11-24T10:03:00Z
 
         Seen
           2026-11-24T10:00:00Z  web.cart.item_added
