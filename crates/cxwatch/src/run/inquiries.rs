@@ -143,3 +143,61 @@ impl Inbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cxwatch_decision::Decider;
+
+    fn asked() -> Asked {
+        Asked { customer: "c1".into(), rule: None, at: None }
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+    }
+
+    #[test]
+    fn who_has_no_task_says_so_and_the_asker_waits_for_all() {
+        let inquiries = Inquiries::new(2);
+        let inboxes = [inquiries.inbox(0), inquiries.inbox(1)];
+        runtime().block_on(async {
+            let waits = tokio::spawn(async move { inquiries.ask(asked()).await });
+            tokio::task::yield_now().await;
+            inboxes[0].answer::<Decider>(&BTreeMap::new());
+            tokio::task::yield_now().await;
+            assert!(!waits.is_finished(), "the other thread may know the customer");
+            inboxes[1].answer::<Decider>(&BTreeMap::new());
+            let heard = waits.await.expect("it does not panic");
+            assert!(
+                matches!(heard, Heard::Unknown { ref tasks, silent: 0 } if tasks.is_empty()),
+                "{heard:?}"
+            );
+        });
+    }
+
+    #[test]
+    fn a_bounded_number_of_questions_waits_and_those_that_nobody_waits_for_are_passed_over() {
+        let inquiries = Inquiries::new(1);
+        let inbox = inquiries.inbox(0);
+        runtime().block_on(async {
+            let waiting: Vec<_> = (0..WAITING_MAX)
+                .map(|_| {
+                    let inquiries = inquiries.clone();
+                    tokio::spawn(async move { inquiries.ask(asked()).await })
+                })
+                .collect();
+            while inbox.0.len() < WAITING_MAX {
+                tokio::task::yield_now().await;
+            }
+            assert!(matches!(inquiries.ask(asked()).await, Heard::Full));
+            // The askers go; what they left in the channel is cleared a few at a time.
+            for asker in waiting {
+                asker.abort();
+                let _ = asker.await;
+            }
+            inbox.answer::<Decider>(&BTreeMap::new());
+            assert_eq!(inbox.0.len(), WAITING_MAX - ANSWERED_MAX);
+        });
+    }
+}
