@@ -11,7 +11,7 @@
 //!
 //! **Order and identity**
 //! - A duplicate (same customer, source, id and sub-index) is an event whose double was *accepted* no longer than
-//!   `dedupe_for` before, both ends included. A dropped duplicate does not prolong that. Only types that a rule names.
+//!   `dedupe_for` before, both ends included. A dropped duplicate does not prolong that. Only types that a rule names, or decisions read.
 //! - Timers are taken in the order (instant, rule's rank, rule id, customer, key). A timer that a firing sets for the same instant takes its place among those still due.
 //! - An event first reaches all rules that name it. Then the detections that it led to reach the rules built on them,
 //!   one by one, that of the first rule in evaluation order first: a cause before its effects. So with the
@@ -181,7 +181,8 @@ pub fn evaluate(
     let mut accepted: Vec<&Occurrence> = Vec::new();
     for occurrence in sorted {
         let is_profile = book.profile == Some(occurrence.event.kind);
-        let is_read = is_profile || !book.uses(occurrence.event.kind).is_empty();
+        let is_used = !book.uses(occurrence.event.kind).is_empty();
+        let is_read = is_profile || is_used || book.desk_use(occurrence.event.kind).is_some();
         if !is_read || occurrence.event.customer.is_empty() {
             continue;
         }

@@ -82,28 +82,39 @@ impl State {
 impl<D: Desk> Task<D> {
     /// Takes the timers up to the instant, fires what is due, wakes the desk.
     pub(crate) fn ring(&mut self, book: &Rulebook) {
-        let mut woken = Vec::new();
         let held = self.pending.len();
+        loop {
+            let mut woken = Vec::new();
+            self.ring_rules(book, &mut woken);
+            // The wheel's order depends on when timers were set.
+            woken.sort_unstable();
+            for (_, _, at) in woken {
+                self.wake_desk(book, at);
+            }
+            self.desk.settled();
+            // What the desk decided may be due at once.
+            if self.wheel.peek(self.instant).is_none() {
+                break;
+            }
+        }
+        self.counts.held += self.pending.len().saturating_sub(held) as u64;
+    }
+
+    /// Takes the timers up to the instant and fires what is due, until nothing of the rules is. Says who is to be woken.
+    fn ring_rules(&mut self, book: &Rulebook, woken: &mut Vec<(Millis, CompactString, u32)>) {
         loop {
             let mut timers = Vec::new();
             self.wheel.take(self.instant, &mut timers);
             for timer in &timers {
-                self.take_timer(book, timer, &mut woken);
+                self.take_timer(book, timer, woken);
             }
             let before = self.pending.len();
-            self.fire_due(book);
+            self.fire_pending(book);
             // Firing may have set timers that are already due.
             if timers.is_empty() && self.pending.len() == before && self.wheel.peek(self.instant).is_none() {
                 break;
             }
         }
-        self.counts.held += self.pending.len().saturating_sub(held) as u64;
-        // The wheel's order depends on when timers were set.
-        woken.sort_unstable();
-        for (_, _, at) in woken {
-            self.wake_desk(book, at);
-        }
-        self.desk.settled();
     }
 
     fn take_timer(&mut self, book: &Rulebook, timer: &Timer, woken: &mut Vec<(Millis, CompactString, u32)>) {
@@ -170,9 +181,18 @@ impl<D: Desk> Task<D> {
         }
     }
 
+    /// Fires everything due whose feeds allow it, and wakes the desk where what it decided is due already: whether time is
+    /// let go on before the next record must make no difference.
+    pub(crate) fn fire_due(&mut self, book: &Rulebook) {
+        self.fire_pending(book);
+        if self.wheel.peek(self.instant).is_some() {
+            self.ring(book);
+        }
+    }
+
     /// Fires everything due whose feeds allow it, in order. A detection reaches all rules built on it before any further
     /// timer.
-    pub(crate) fn fire_due(&mut self, book: &Rulebook) {
+    fn fire_pending(&mut self, book: &Rulebook) {
         loop {
             let (feeds, settings) = (&self.feeds, &self.settings);
             let clock = |needs| crate::task::fire_clock(feeds, settings, needs);

@@ -103,21 +103,25 @@ impl Subject for RealDesk {
     }
 
     fn said(&mut self) -> (Vec<Line>, Totals) {
-        let lines = self.decider.take_decisions().into_iter().map(line).collect();
-        let rules = self.decider.tally().rules().map(|(rule, tally)| {
-            let arm = |arm: cxwatch_decision::ArmTally| [arm.episodes, arm.saved];
-            let totals = RuleTotals {
-                candidates: tally.candidates,
-                actions: tally.actions,
-                suppressions: tally.suppressions,
-                pending: tally.pending,
-                treated: arm(tally.treated),
-                held_out: arm(tally.held_out),
-            };
-            (rule.into(), totals)
-        });
-        (lines, Totals { unknown_actions: self.decider.unknown_actions(), rules: rules.collect() })
+        (self.decider.take_decisions().into_iter().map(line).collect(), totals(&self.decider))
     }
+}
+
+/// What adds up.
+pub fn totals(decider: &Decider) -> Totals {
+    let rules = decider.tally().rules().map(|(rule, tally)| {
+        let arm = |arm: cxwatch_decision::ArmTally| [arm.episodes, arm.saved];
+        let totals = RuleTotals {
+            candidates: tally.candidates,
+            actions: tally.actions,
+            suppressions: tally.suppressions,
+            pending: tally.pending,
+            treated: arm(tally.treated),
+            held_out: arm(tally.held_out),
+        };
+        (rule.into(), totals)
+    });
+    Totals { unknown_actions: decider.unknown_actions(), rules: rules.collect() }
 }
 
 /// Written and read.

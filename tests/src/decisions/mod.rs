@@ -8,6 +8,7 @@ pub mod desk;
 pub mod log;
 pub mod play;
 pub mod quiet;
+pub mod whole;
 pub mod world;
 
 use compact_str::CompactString;

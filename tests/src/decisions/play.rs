@@ -50,8 +50,12 @@ impl Subject for Log {
 pub type Said = (Vec<Line>, Totals);
 
 /// All customers of a world.
-pub const CUSTOMERS: [CompactString; 3] =
-    [CompactString::const_new("c0"), CompactString::const_new("c1"), CompactString::const_new("c2")];
+pub const CUSTOMERS: [CompactString; 4] = [
+    CompactString::const_new("c0"),
+    CompactString::const_new("c1"),
+    CompactString::const_new("c2"),
+    CompactString::const_new("c3"),
+];
 
 /// Where a telling stands.
 #[derive(Debug, Default)]
@@ -74,7 +78,19 @@ impl Player {
             Step::Pause(rule, paused) => subject.set_paused(rule.as_deref(), *paused),
             Step::Wall(time) => self.wall = *time,
             Step::Restore => subject.restore(),
+            Step::Rung => self.wake_all(subject),
         }
+    }
+
+    /// Wakes whoever is to be woken by now.
+    fn wake_all(&mut self, subject: &mut impl Subject) {
+        let instant = self.instant.unwrap_or_default();
+        for customer in &CUSTOMERS {
+            if subject.next(customer).is_some_and(|due| due <= instant) {
+                self.tell(subject, customer, &Told::Wake);
+            }
+        }
+        subject.settled();
     }
 
     /// Time goes on; whoever wants to be woken on the way is.
@@ -85,12 +101,7 @@ impl Player {
             let Some(due) = due.filter(|due| *due < time) else { break };
             let instant = self.instant.map_or(due, |instant| instant.max(due));
             self.instant = Some(instant);
-            for customer in &CUSTOMERS {
-                if subject.next(customer).is_some_and(|due| due <= instant) {
-                    self.tell(subject, customer, &Told::Wake);
-                }
-            }
-            subject.settled();
+            self.wake_all(subject);
         }
         self.instant = self.instant.max(Some(time));
     }

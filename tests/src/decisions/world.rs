@@ -41,6 +41,8 @@ pub enum Step {
     Wall(Option<Millis>),
     /// Everything is written and read again.
     Restore,
+    /// At this instant whoever is to be woken by now is woken before anything else happens.
+    Rung,
 }
 
 /// A rulebook and what happens.

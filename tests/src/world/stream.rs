@@ -141,7 +141,7 @@ fn drawn_fields(draw: &mut Draw, time: Millis) -> Vec<FieldValue> {
 }
 
 /// Leaves out what comes later, or further out of order, than the bounds allow.
-pub(super) fn well_behaved(records: Vec<Logged>, bounds: Bounds) -> Vec<Logged> {
+pub(crate) fn well_behaved(records: Vec<Logged>, bounds: Bounds) -> Vec<Logged> {
     let mut newest = Millis::MIN / 2;
     let mut kept = Vec::new();
     for logged in records {
