@@ -119,3 +119,64 @@ pub(crate) fn gone(feed: &str, offset: i64) -> Fault {
     );
     Fault::new(Answer::Exit, "read feed again", "InputGone", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::RecordRef;
+    use cxwatch_event::{Decoder, Reason};
+    use std::sync::Arc;
+
+    /// Outcomes of an action of partition 3, of one of partition 1, and of one that says nothing.
+    struct Outcomes(Vec<String>, i32);
+
+    impl FeedReader for Outcomes {
+        fn read(&mut self, _: usize, _: usize, _: Duration, each: &mut dyn FnMut(Item<'_>)) -> usize {
+            for (offset, value) in (0..).zip(&self.0) {
+                let (partition, key) = (self.1, Some(b"c1".as_slice()));
+                let value = Some(value.as_bytes());
+                each(Item::Record(RecordRef {
+                    partition,
+                    offset,
+                    timestamp: None,
+                    key,
+                    value,
+                    headers: &[],
+                }));
+            }
+            self.0.drain(..).count()
+        }
+    }
+
+    /// What a restore reads again is refused as it was when it was read first: else it would come to another state.
+    #[test]
+    fn an_outcome_of_another_partition_is_refused_when_it_is_read_again() {
+        let source = "rulebook: t\nversion: 1\nrules: [ { id: a, kind: match, event: payment.failed, actions: call } ]\n\
+                      actions: { call: { class: raise } }\n";
+        let (book, _) = cxwatch_rulebook::compile(source, "t.yaml").expect("a good rulebook");
+        let outcomes = usize::from(book.feed_named("outcomes").expect("it has actions").0);
+        let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
+        let decode: Decode = Arc::new(move |raw, _, out, refused| {
+            if let Err(rejection) = decoder.decode(raw, out) {
+                refused.push(Refusal { sub: None, rejection });
+            }
+        });
+        let outcome = |id: u8, partition: &str| {
+            format!(
+                "{{\"specversion\":\"1.0\",\"id\":\"{id}\",\"source\":\"/acd\",\"type\":\"outcome.saved\",\"subject\":\"c1\",\
+                 \"time\":\"2026-01-05T10:00:0{id}Z\",\"data\":{{\"action_id\":\"0123456789abcdef0123456789abcdef\",\
+                 \"revision\":0{partition}}}}}"
+            )
+        };
+        let values = vec![outcome(1, ",\"partition\":3"), outcome(2, ",\"partition\":1"), outcome(3, "")];
+        let (from, decoders) = (vec![0; book.feeds.len()], vec![decode; book.feeds.len()]);
+        let mut ahead = Ahead::new(Outcomes(values, 3), &from, &decoders, &book);
+        let mut read = Vec::new();
+        while ahead.peek(outcomes, 3).expect("it can be read").is_some() {
+            let next = ahead.next(outcomes).expect("it was seen");
+            let why: Vec<Reason> = next.refusals.iter().map(|refusal| refusal.rejection.reason).collect();
+            read.push((next.offset, next.record.events.len(), next.record.times.len(), why));
+        }
+        assert_eq!(read, [(0, 1, 1, vec![]), (1, 0, 0, vec![Reason::WrongPartition]), (2, 1, 1, vec![])]);
+    }
+}
