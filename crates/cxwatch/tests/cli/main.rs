@@ -95,7 +95,7 @@ fn wrong_usage_ends_with_2() {
     let cases: [(&[&str], &str); 6] = [
         (&["replay", "carts.jsonl"], "--rulebook"),
         (&["replay", "-r", "none.yaml", "carts.jsonl"], "cannot read none.yaml"),
-        (&["replay", "-r", "bad.yaml", "carts.jsonl"], "bad.yaml is not a valid rulebook: 2 errors"),
+        (&["replay", "-r", "bad.yaml", "carts.jsonl"], "bad.yaml is not a valid rulebook: 1 error"),
         (&["generate", "--rate", "fast"], "expected a number from 0.001"),
         (&["rules", "test", "none.test"], "cannot read none.test"),
         (&["nonsense"], "unrecognized subcommand"),
