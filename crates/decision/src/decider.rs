@@ -163,9 +163,8 @@ impl Desk for Decider {
     fn take(&mut self, moment: &Moment<'_>, state: &mut CustomerState, effect: &Effect) {
         match effect {
             Effect::Detected(detection) => {
-                let shelf = state.shelf_mut();
-                let desktop = shelf.desktop.get_or_insert_default();
-                self.detected(moment, desktop, &shelf.timeline, detection);
+                let desktop = state.desktop.get_or_insert_default();
+                self.detected(moment, desktop, &state.timeline, detection);
                 state.clear();
             }
             Effect::Retracted(ended) => {
@@ -198,22 +197,21 @@ impl Desk for Decider {
         }
     }
 
+    fn warm(&self, state: &CustomerState) -> usize {
+        state.timeline.warm() ^ state.desktop.as_ref().map_or(0, |d| d.warm())
+    }
+
     fn next(&self, state: &CustomerState) -> Option<Millis> {
-        let shelf = state.shelf()?;
-        let desktop = shelf.desktop.as_ref().and_then(|d| d.next());
-        [desktop, shelf.timeline.over_at()].into_iter().flatten().min()
+        let desktop = state.desktop.as_ref().and_then(|d| d.next());
+        [desktop, state.timeline.over_at()].into_iter().flatten().min()
     }
 
     fn wake(&mut self, moment: &Moment<'_>, state: &mut CustomerState) {
-        if state.shelf().is_none() {
-            return;
-        }
-        let shelf = state.shelf_mut();
-        shelf.timeline.forget(moment.instant);
-        if let Some(desktop) = shelf.desktop.as_deref_mut() {
+        state.timeline.forget(moment.instant);
+        if let Some(desktop) = state.desktop.as_deref_mut() {
             self.end_lives(moment, desktop);
             self.urge(moment, desktop);
-            self.decide_pending(moment, desktop, &shelf.timeline);
+            self.decide_pending(moment, desktop, &state.timeline);
             desktop.forget(moment.instant);
         }
         state.clear();
@@ -240,7 +238,6 @@ impl Desk for Decider {
     }
 
     fn is_idle(&self, state: &CustomerState) -> bool {
-        let Some(shelf) = state.shelf() else { return true };
-        shelf.timeline.is_empty() && shelf.desktop.as_ref().is_none_or(|d| d.is_idle())
+        state.timeline.is_empty() && state.desktop.as_ref().is_none_or(|d| d.is_idle())
     }
 }

@@ -83,9 +83,8 @@ pub struct ExplainedCooldown {
 impl CustomerState {
     /// What decisions know of the customer at an instant.
     pub fn explain(&self, book: &Rulebook, instant: Millis) -> Explained {
-        let Some(shelf) = self.shelf() else { return Explained::default() };
-        let timeline = shelf.timeline.shown(book, instant);
-        let Some(desktop) = &shelf.desktop else { return Explained { timeline, ..Explained::default() } };
+        let timeline = self.timeline.shown(book, instant);
+        let Some(desktop) = &self.desktop else { return Explained { timeline, ..Explained::default() } };
         let actions = desktop.actions.iter().map(|l| ExplainedAction {
             id: l.id,
             rule: l.rule.clone(),

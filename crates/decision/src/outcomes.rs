@@ -18,15 +18,14 @@ impl Decider {
         let kind = usize::from(event.kind.0);
         if book.policy.timeline > 0 && book.by_type.get(kind).is_some_and(|uses| !uses.is_empty()) {
             let name = &book.catalogue.spec(event.kind).name;
-            state.shelf_mut().timeline.add(name, event.time, instant, book.policy.timeline);
-            state.clear();
+            state.timeline.add(name, event.time, instant, book.policy.timeline);
         }
         match book.desk_uses.get(kind).and_then(Option::as_ref) {
             Some(DeskUse::Contact { when, channel }) if !book.policy.caps.is_empty() => {
                 let channel = value(channel, event, profile);
                 let channel = channel.as_ref().and_then(|c| c.as_text());
                 if let Some(channel) = channel.filter(|_| holds(when, event, profile)) {
-                    let desktop = state.shelf_mut().desktop.get_or_insert_default();
+                    let desktop = state.desktop.get_or_insert_default();
                     desktop.contacts.add(&book.policy, Contact::seen(event.time, channel.into()), instant);
                     state.clear();
                 }

@@ -12,13 +12,9 @@ use cxwatch_event::{Micro, Millis};
 use cxwatch_rulebook::{Class, Level};
 use serde::{Deserialize, Serialize};
 
-/// What is kept of one customer: one pointer, and nothing behind it for those who have nothing.
+/// What is kept of one customer. Most have a past and nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct CustomerState(Option<Box<Shelf>>);
-
-/// Most customers have a past and nothing else.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Shelf {
+pub struct CustomerState {
     pub(crate) timeline: Timeline,
     pub(crate) desktop: Option<Box<Desktop>>,
 }
@@ -168,31 +164,24 @@ pub enum Noted {
 const RECENT_MAX: usize = 8;
 
 impl CustomerState {
-    pub(crate) fn shelf(&self) -> Option<&Shelf> {
-        self.0.as_deref()
-    }
-
-    pub(crate) fn shelf_mut(&mut self) -> &mut Shelf {
-        self.0.get_or_insert_default()
-    }
-
     pub(crate) fn desktop_mut(&mut self) -> Option<&mut Desktop> {
-        self.0.as_deref_mut()?.desktop.as_deref_mut()
+        self.desktop.as_deref_mut()
     }
 
     /// Lets go of what is empty.
     pub(crate) fn clear(&mut self) {
-        let Some(shelf) = self.0.as_deref_mut() else { return };
-        if shelf.desktop.as_ref().is_some_and(|d| d.is_idle() && d.recent.is_empty()) {
-            shelf.desktop = None;
-        }
-        if shelf.timeline.is_empty() && shelf.desktop.is_none() {
-            self.0 = None;
+        if self.desktop.as_ref().is_some_and(|d| d.is_idle() && d.recent.is_empty()) {
+            self.desktop = None;
         }
     }
 }
 
 impl Desktop {
+    /// Reads it, so that it is near. The result means nothing.
+    pub(crate) fn warm(&self) -> usize {
+        self.episodes.len() ^ self.contacts.0.len() ^ self.recent.len() ^ self.next_episode as usize
+    }
+
     /// Whether nothing that matters is left. The last decisions are a memory, and keep nobody.
     pub(crate) fn is_idle(&self) -> bool {
         self.episodes.is_empty()

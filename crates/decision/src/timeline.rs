@@ -4,6 +4,7 @@ use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::Rulebook;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// So far back the timeline reaches: longer, and every customer who ever came by would have to be remembered for it.
 pub const TIMELINE_MS: Millis = 3_600_000;
@@ -20,14 +21,22 @@ pub struct Past {
     pub kind: CompactString,
 }
 
+/// Most customers do no more within an hour: so many lie in the customer itself.
+const OWN: usize = 2;
+
 /// The newest events, in ascending order of time. Types are kept as 22 bits of a hash of their names: their numbers
 /// change with the rulebook.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Timeline(Vec<u64>);
+pub(crate) struct Timeline(SmallVec<[u64; OWN]>);
 
 impl Timeline {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Reads it, so that it is near. The result means nothing.
+    pub(crate) fn warm(&self) -> usize {
+        self.0.first().map_or(0, |entry| *entry as usize) ^ self.0.last().map_or(0, |entry| *entry as usize)
     }
 
     /// Takes an event.
@@ -46,8 +55,7 @@ impl Timeline {
         }
         self.0.drain(..spare);
         if self.0.len() == self.0.capacity() {
-            // Most customers do little.
-            self.0.reserve_exact(if self.0.is_empty() { 2 } else { 4 });
+            self.0.reserve_exact(4);
         }
         let place = self.0.partition_point(|e| time_of(*e) <= time);
         self.0.insert(place, (time as u64) << (64 - TIME_BITS) | hash(kind));
@@ -68,7 +76,7 @@ impl Timeline {
     /// Forgets everything, if all of it is out of date.
     pub(crate) fn forget(&mut self, instant: Millis) {
         if self.over_at().is_some_and(|over| over <= instant) {
-            self.0 = Vec::new();
+            self.0 = SmallVec::new();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Absences: something expected did not happen.
 //!
 //! For one rule and customer there are the open episodes ([`Absence::episodes`]) and a memory: the events of the last
-//! `late_horizon` in their naive order, with the state as of before the oldest of them ([`Checkpoint`]). An event that
+//! `late_horizon` in their naive order, with the state as of before the oldest of them. An event that
 //! comes in order steps the open episodes forward. One that belongs earlier is put into the memory, and its key is
 //! evaluated again from the checkpoint; what had been fired and does not come out of that is retracted.
 
@@ -17,7 +17,7 @@ use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Roles, Rule, Rulebook};
 use episode::step;
-use memory::{Checkpoint, Past, Stretch, lasts, stretch_gap_ms};
+use memory::{Past, Stretch, lasts, stretch_gap_ms};
 use serde::{Deserialize, Serialize};
 
 /// What the steps of an absence are taken in.
@@ -117,13 +117,13 @@ impl Absence {
 
     /// Reads what the next event will need, so that it is near by then. The result means nothing.
     pub(crate) fn warm(&self) -> usize {
-        let past = self.past().map_or(0, |p| p.memory.len());
-        past + self.episodes().first().map_or(0, |e| e.events as usize)
+        let Absence::Busy { episodes, past } = self else { return 0 };
+        past.as_ref().map_or(0, |past| past.warm()) ^ episodes.first().map_or(0, Episode::warm)
     }
 
     /// The same, where [`Absence::warm`] has led.
     pub(crate) fn warm_memory(&self) -> usize {
-        self.past().map_or(0, |p| p.memory.last().map_or(1, |e| e.roles as usize))
+        self.past().map_or(0, Past::warm_memory)
     }
 
     pub(crate) fn remembers(&self, id: u64) -> bool {
@@ -136,7 +136,7 @@ impl Absence {
             return;
         }
         let (episodes, past) = self.begin_memory();
-        if let Some(floor) = past.floor.as_deref().copied().filter(|floor| entry.pos < *floor) {
+        if let Some(floor) = past.floor().filter(|floor| entry.pos < *floor) {
             entry.pos = floor;
             turn.bound_hits += 1;
         }
@@ -145,9 +145,11 @@ impl Absence {
         let key = key.as_deref();
         let in_order = past.memory.last().is_none_or(|last| last.pos <= entry.pos)
             && past.newest <= time
-            && !past.fired.iter().any(|f| f.time >= time && key.is_none_or(|k| k == f.key));
+            && !past.fired().iter().any(|f| f.time >= time && key.is_none_or(|k| k == f.key));
         if in_order {
-            turn.bound_hits += u64::from(!step(ctx, episodes, &mut past.armed, &entry, time));
+            let mut none = Vec::new();
+            let armed = past.armed(ctx.rule).unwrap_or(&mut none);
+            turn.bound_hits += u64::from(!step(ctx, episodes, armed, &entry, time));
             past.remember_last(ctx, entry);
         } else if past.remember_late(&entry) {
             past.evaluate_again(ctx, episodes, key, turn);
@@ -191,7 +193,7 @@ impl Absence {
 
     /// Remembers what has been fired. The memory must have begun before the episodes changed.
     pub(crate) fn remember_fired(&mut self, fired: Fired) {
-        self.begin_memory().1.fired.push(fired);
+        self.begin_memory().1.add_fired(fired);
     }
 
     /// Must come before anything that changes the episodes.
@@ -208,9 +210,7 @@ impl Absence {
         }
         let Absence::Busy { episodes, past } = self else { unreachable!("it has just become busy") };
         let past = past.get_or_insert_default();
-        if past.checkpoint.is_none() {
-            past.checkpoint = Some(Checkpoint { episodes: episodes.clone(), armed: past.armed.clone() });
-        }
+        past.begin(episodes);
         (episodes, past)
     }
 
@@ -223,7 +223,7 @@ impl Absence {
         episodes.shrink_to_fit();
         if let Some(remembered) = past {
             remembered.forget(ctx, episodes, cut);
-            if !remembered.remembers_anything() && remembered.armed.is_empty() {
+            if remembered.is_empty() {
                 *past = None;
             }
         }

@@ -5,7 +5,7 @@
 //! others - waits in a heap.
 
 use crate::customers::IdHash;
-use cxwatch_event::{Event, Millis};
+use cxwatch_event::{Event, Millis, TypeId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -22,6 +22,8 @@ pub(crate) struct Turn {
     pub(crate) feed: u8,
     pub(crate) offset: i64,
     pub(crate) sub: u32,
+    /// What is to come.
+    pub(crate) kind: u16,
 }
 
 /// With the place of the event, and its customer's hash: whoever it is about is looked up twice.
@@ -42,8 +44,6 @@ pub(crate) struct Buffer {
     slab: Vec<Option<Event>>,
     free: Vec<u32>,
     len: usize,
-    /// A bucket has come up since it was last asked for.
-    turned: bool,
 }
 
 impl Default for Buffer {
@@ -58,7 +58,6 @@ impl Default for Buffer {
             slab: Vec::new(),
             free: Vec::new(),
             len: 0,
-            turned: false,
         }
     }
 }
@@ -117,10 +116,29 @@ impl Buffer {
         Some((turn, customer, self.slab[at as usize].take().expect("the queue names filled places")))
     }
 
-    /// The customers of the bucket that has come up since the last call, if one has.
-    pub(crate) fn come_up(&mut self) -> impl Iterator<Item = IdHash> {
-        let current = if std::mem::take(&mut self.turned) { &self.current[..] } else { &[] };
-        current.iter().map(|(_, _, customer)| *customer)
+    /// The bucket that has come up.
+    pub(crate) fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The customers and types in the buckets after this one, until there are `at_least`; the first and the last of these buckets.
+    pub(crate) fn group_after(
+        &self,
+        bucket: i64,
+        at_least: usize,
+        mut each: impl FnMut(IdHash, TypeId),
+    ) -> Option<(i64, i64)> {
+        let first = self.next_occupied(bucket)?;
+        let (mut last, mut found) = (first, 0);
+        loop {
+            let queued = &self.ring[last as usize & (RING - 1)];
+            queued.iter().for_each(|(turn, _, customer)| each(*customer, TypeId(turn.kind)));
+            found += queued.len();
+            match self.next_occupied(last) {
+                Some(next) if found < at_least => last = next,
+                _ => return Some((first, last)),
+            }
+        }
     }
 
     /// All turns, in no order.
@@ -132,10 +150,9 @@ impl Buffer {
     /// Moves on to the next bucket that holds something.
     fn turn(&mut self) {
         let far = self.far.peek().map(|Reverse((turn, ..))| turn.at >> WIDTH);
-        let near = self.next_occupied();
+        let near = self.next_occupied(self.now);
         let Some(next) = near.into_iter().chain(far).min() else { return };
         self.now = next;
-        self.turned = true;
         if near == Some(next) {
             let slot = next as usize & (RING - 1);
             self.occupied[slot / 64] &= !(1 << (slot % 64));
@@ -151,23 +168,18 @@ impl Buffer {
         self.current.sort_unstable_by(|a, b| b.cmp(a));
     }
 
-    /// The next bucket of the ring that holds something.
-    fn next_occupied(&self) -> Option<i64> {
-        let begin = self.now.wrapping_add(1) as usize & (RING - 1);
-        let words = RING / 64;
-        for step in 0..=words {
-            let word = (begin / 64 + step) % words;
-            let mut bits = self.occupied[word];
-            if step == 0 {
-                bits &= u64::MAX << (begin % 64);
-            } else if step == words {
-                bits &= !(u64::MAX << (begin % 64));
+    /// The next bucket of the ring after this one that holds something.
+    fn next_occupied(&self, bucket: i64) -> Option<i64> {
+        let end = self.now.saturating_add(RING as i64);
+        let mut at = bucket.checked_add(1)?;
+        while at < end {
+            let slot = at as usize & (RING - 1);
+            let rest = self.occupied[slot / 64] >> (slot % 64);
+            if rest != 0 {
+                let found = at + i64::from(rest.trailing_zeros());
+                return (found < end).then_some(found);
             }
-            if bits != 0 {
-                let slot = word * 64 + bits.trailing_zeros() as usize;
-                let ahead = slot.wrapping_sub(begin) & (RING - 1);
-                return Some(self.now + 1 + ahead as i64);
-            }
+            at += 64 - (slot % 64) as i64;
         }
         None
     }
@@ -176,7 +188,6 @@ impl Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cxwatch_event::TypeId;
 
     fn customer() -> IdHash {
         crate::customers::Customers::<()>::new(0).hash("c")
@@ -206,7 +217,7 @@ mod tests {
         let (mut now, mut popped) = (1_700_000_000_000i64, 0);
         for offset in 0..20_000 {
             let spread = [3, 500, 9_000, 9_000_000][(offset % 4) as usize];
-            let turn = Turn { at: now + next(spread), feed: next(3) as u8, offset, sub: 0 };
+            let turn = Turn { at: now + next(spread), feed: next(3) as u8, offset, sub: 0, kind: 0 };
             buffer.push(turn, customer(), event());
             model.push(turn);
             now += next(4);
@@ -233,9 +244,30 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_next_is_shown_in_groups_of_whole_buckets() {
+        let mut buffer = Buffer::default();
+        for at in [0, 1, 400, 401, 402, 900, 60_000] {
+            let turn = Turn { at, feed: 0, offset: at, sub: 0, kind: at as u16 };
+            buffer.push(turn, customer(), event());
+        }
+        assert_eq!(buffer.first(), Some(0));
+        let group = |after, at_least| {
+            let mut kinds = Vec::new();
+            let buckets = buffer.group_after(after, at_least, |_, kind| kinds.push(kind.0));
+            (buckets, kinds)
+        };
+        let now = 0;
+        // Enough with one bucket; what is beyond the ring is not shown.
+        assert_eq!(group(now, 3), (Some((100, 100)), vec![400, 401, 402]));
+        assert_eq!(group(now, 4), (Some((100, 225)), vec![400, 401, 402, 900]));
+        assert_eq!(group(100, 4), (Some((225, 225)), vec![900]));
+        assert_eq!(group(225, 1), (None, vec![]));
+    }
+
+    #[test]
     fn an_earlier_event_than_the_bucket_in_turn_still_comes_first() {
         let mut buffer = Buffer::default();
-        let turn = |at| Turn { at, feed: 0, offset: at, sub: 0 };
+        let turn = |at| Turn { at, feed: 0, offset: at, sub: 0, kind: 0 };
         buffer.push(turn(10_000), customer(), event());
         assert_eq!(buffer.first(), Some(10_000));
         buffer.push(turn(50), customer(), event());

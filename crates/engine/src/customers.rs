@@ -4,13 +4,15 @@
 //! in vain, and lies by value in chunks of places. Who has only looked around - no episode, a stretch of refreshes, an id
 //! or two - lies there whole: three neighbouring cache lines and no memory of its own.
 
+use crate::Desk;
 use crate::absence::Absence;
 use crate::guards::Guards;
+use crate::lookahead::Coming;
 use crate::seen::Seen;
 use crate::window::Window;
 use compact_str::CompactString;
 use cxwatch_event::{Millis, Profile, UNKNOWN};
-use cxwatch_rulebook::{Kind, Rule, RuleIx};
+use cxwatch_rulebook::{Kind, Rule, RuleIx, Rulebook};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -22,8 +24,9 @@ pub(crate) const NONE: Millis = Millis::MAX;
 /// Places in a chunk, as a shift.
 const CHUNK: u32 = 8;
 
-/// Everything that is known about one customer.
+/// Everything that is known about one customer: three cache lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[repr(align(64))]
 pub(crate) struct Customer<S> {
     pub(crate) id: CompactString,
     pub(crate) slots: SmallVec<[Slot; 1]>,
@@ -72,6 +75,16 @@ fn none() -> Millis {
 }
 
 impl<S> Customer<S> {
+    /// Reads each of its cache lines. The result means nothing.
+    fn warm(&self) -> usize {
+        self.snapshot as usize ^ usize::from(self.slots.spilled()) ^ self.desk_at as usize
+    }
+
+    /// Reads the lists that it has of its own. The result means nothing.
+    fn warm_lists(&self) -> usize {
+        self.slots.iter().fold(self.seen.warm(), |read, slot| read ^ slot.timer_at as usize)
+    }
+
     /// What is known of the customer.
     pub(crate) fn known(&self) -> &Profile {
         self.profile.as_deref().unwrap_or(&UNKNOWN)
@@ -184,17 +197,33 @@ impl<S: Default> Customers<S> {
         self.by_id.find(hash.wide(), is).map(|found| found.at)
     }
 
-    /// Reads what the events of these customers will need, so that it is near by then: for all of them the table, then
-    /// the customers, then what these lead to, so that the processor waits for many at once instead of for one after the
-    /// other. The result means nothing.
-    pub(crate) fn warm(&self, hashes: impl Iterator<Item = IdHash>, places: &mut Vec<u32>) -> usize {
-        places.clear();
-        places.extend(hashes.filter_map(|hash| Some(self.by_id.find(hash.wide(), |f| f.hash == hash)?.at)));
-        let customers = || places.iter().filter_map(|at| self.place(*at));
-        let own = |c: &Customer<S>| usize::from(c.tidied) + c.id.len() + c.slots.len() + c.seen.warm();
-        let read: usize = customers().map(own).sum();
-        let slots = || customers().flat_map(|c| &c.slots);
-        read + slots().map(Slot::warm).sum::<usize>() + slots().map(Slot::warm_memory).sum::<usize>()
+    /// The place of a customer with this hash: most likely the one that is meant.
+    pub(crate) fn likely(&self, hash: IdHash) -> Option<u32> {
+        self.by_id.find(hash.wide(), |found| found.hash == hash).map(|found| found.at)
+    }
+
+    /// Reads what these events will need of their customers, so that it is near by then: step by step, each what the step
+    /// before has led to. The result means nothing.
+    pub(crate) fn warm<D: Desk<State = S>>(
+        &self,
+        book: &Rulebook,
+        desk: &D,
+        coming: &[Coming],
+        step: usize,
+    ) -> usize {
+        let mut read = 0;
+        for (at, kind) in coming {
+            let Some(customer) = self.place(*at) else { continue };
+            let uses = book.uses(*kind);
+            let named = |slot: &&Slot| uses.iter().any(|used| used.rule.0 == slot.rule);
+            read ^= match step {
+                0 => customer.warm(),
+                1 => customer.warm_lists() ^ desk.warm(&customer.desk),
+                2 => customer.slots.iter().filter(named).fold(0, |read, slot| read ^ slot.warm()),
+                _ => customer.slots.iter().filter(named).fold(0, |read, slot| read ^ slot.warm_memory()),
+            };
+        }
+        read
     }
 
     pub(crate) fn find_or_new(&mut self, hash: IdHash, id: &CompactString, snapshot: u32) -> u32 {

@@ -15,6 +15,7 @@ mod effect;
 mod explain;
 mod guards;
 mod known;
+mod lookahead;
 mod place;
 mod restore;
 mod seen;

@@ -103,9 +103,13 @@ impl Seen {
         }
     }
 
-    /// Reads the oldest, so that it is near. The result means nothing.
+    /// Reads the list of its own, so that it is near. The result means nothing.
     pub(crate) fn warm(&self) -> usize {
-        self.listed().first().map_or(0, |seen| seen.instant as usize & 1)
+        match self {
+            Seen::Own { .. } => 0,
+            Seen::Few(few) => few.iter().step_by(5).fold(0, |read, seen| read ^ seen.instant as usize),
+            Seen::Many(many) => many.queue.len(),
+        }
     }
 
     /// Forgets what was seen before `oldest`.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The first byte of every encoded customer: the version of what follows.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The head of a snapshot: everything but the customers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -246,7 +246,8 @@ impl<D: Desk> Task<D> {
         #[cfg(feature = "faults")]
         let at = if self.settings.fault == Some(crate::Fault::PlaceForgotten) { event.time } else { at };
         let hash = self.customers.hash(&event.customer);
-        self.buffer.push(Turn { at, feed, offset, sub }, hash, event);
+        let kind = event.kind.0;
+        self.buffer.push(Turn { at, feed, offset, sub, kind }, hash, event);
     }
 }
 

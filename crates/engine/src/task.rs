@@ -4,6 +4,7 @@ use crate::buffer::{Buffer, Turn};
 use crate::customers::Customers;
 use crate::due::Pending;
 use crate::effect::{Clock, Counts, Refused};
+use crate::lookahead::Lookahead;
 use crate::snapshot::Run;
 use crate::verdict::{Blindness, Verdict};
 use crate::wheel::Wheel;
@@ -51,8 +52,7 @@ pub struct Task<D: Desk> {
     pub(crate) run: Option<Run>,
     pub(crate) snapshots: u32,
     refused: Vec<Refused>,
-    /// Room for the places of customers that are looked up together.
-    warmed: Vec<u32>,
+    lookahead: Lookahead,
     pub(crate) undelivered: Vec<crate::apply::Undelivered>,
     #[cfg(feature = "faults")]
     pub(crate) seen_on_entry: std::collections::BTreeSet<u64>,
@@ -92,7 +92,7 @@ impl<D: Desk> Task<D> {
             run: None,
             snapshots: 0,
             refused: Vec::new(),
-            warmed: Vec::new(),
+            lookahead: Lookahead::default(),
             undelivered: Vec::new(),
             #[cfg(feature = "faults")]
             seen_on_entry: Default::default(),
@@ -196,7 +196,11 @@ impl<D: Desk> Task<D> {
                 at_once.push(event);
             } else {
                 let customer = self.customers.hash(&event.customer);
-                self.buffer.push(Turn { at: place, feed: feed.0, offset, sub: event.sub }, customer, event);
+                self.buffer.push(
+                    Turn { at: place, feed: feed.0, offset, sub: event.sub, kind: event.kind.0 },
+                    customer,
+                    event,
+                );
             }
         }
         if let Some(earliest) = earliest {
@@ -354,7 +358,7 @@ impl<D: Desk> Task<D> {
         let book = Arc::clone(&self.book);
         for _ in 0..instants_max {
             let event = self.buffer.first();
-            self.warm();
+            self.look_ahead();
             let timer = self.wheel.peek(limit);
             let next = match (event, timer) {
                 (Some(e), Some(t)) => e.min(t),
@@ -369,11 +373,9 @@ impl<D: Desk> Task<D> {
         true
     }
 
-    /// Looks up the customers of the events that come next, back to back: the processor waits for their memory at once
-    /// instead of for one after the other.
-    fn warm(&mut self) {
-        let customers = &self.customers;
-        let read = customers.warm(self.buffer.come_up(), &mut self.warmed);
+    /// Reads what the next events will need.
+    fn look_ahead(&mut self) {
+        let read = self.lookahead.turn(&self.book, &self.buffer, &self.customers, &self.desk);
         std::hint::black_box(read);
     }
 

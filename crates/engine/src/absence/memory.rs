@@ -195,21 +195,29 @@ pub(crate) struct Checkpoint {
     pub(super) armed: Vec<u64>,
 }
 
-/// What is remembered for late events, and of what has been fired.
+/// What is remembered for late events, and of what has been fired. One cache line: what few have lies apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Past {
-    /// Keys that have opened once, where a rule arms once per key.
-    pub(super) armed: Vec<u64>,
-    /// `None`: nothing is remembered that could change what is.
-    pub(super) checkpoint: Option<Checkpoint>,
     pub(super) memory: Vec<Entry>,
     /// The latest end of what has been remembered: behind a stretch that ends later may stand a late event.
     pub(super) newest: Millis,
-    pub(super) fired: Vec<Fired>,
-    /// The memory has been cut before this position because it was full.
-    pub(super) floor: Option<Box<Pos>>,
     /// What was fired before this instant stands.
     pub(super) cut: Millis,
+    /// Something is remembered that could change what is: there is a checkpoint, if an empty one.
+    pub(super) has_begun: bool,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few customers have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rare {
+    /// Keys that have opened once, where a rule arms once per key.
+    pub(super) armed: Vec<u64>,
+    /// Empty unless the memory has begun.
+    checkpoint: Checkpoint,
+    fired: Vec<Fired>,
+    /// The memory has been cut before this position because it was full.
+    floor: Option<Pos>,
 }
 
 impl Past {
@@ -218,17 +226,62 @@ impl Past {
         Past { newest: idle.end.max(0), memory: vec![Entry::stretch(idle)], ..Past::default() }
     }
 
+    /// Reads it, so that it is near. The result means nothing.
+    pub(super) fn warm(&self) -> usize {
+        self.memory.len() ^ self.newest as usize
+    }
+
+    /// The same of what it has in memory of its own.
+    pub(super) fn warm_memory(&self) -> usize {
+        self.memory.last().map_or(0, |last| last.roles as usize ^ last.pos.time as usize ^ last.id as usize)
+    }
+
+    pub(super) fn fired(&self) -> &[Fired] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.fired)
+    }
+
+    pub(super) fn add_fired(&mut self, fired: Fired) {
+        self.rare.get_or_insert_default().fired.push(fired);
+    }
+
+    /// Keys that have opened once, where the rule arms once per key.
+    pub(super) fn armed(&mut self, rule: &Rule) -> Option<&mut Vec<u64>> {
+        let once = matches!(rule.kind, Kind::Absence { once: true, .. });
+        once.then(|| &mut self.rare.get_or_insert_default().armed)
+    }
+
+    pub(super) fn floor(&self) -> Option<Pos> {
+        self.rare.as_ref()?.floor
+    }
+
+    /// What is, is what was before the oldest that is remembered from now on.
+    pub(super) fn begin(&mut self, episodes: &[Episode]) {
+        if self.has_begun {
+            return;
+        }
+        self.has_begun = true;
+        if !episodes.is_empty() || self.rare.is_some() {
+            let rare = self.rare.get_or_insert_default();
+            rare.checkpoint = Checkpoint { episodes: episodes.to_vec(), armed: rare.armed.clone() };
+        }
+    }
+
     pub(super) fn remembers_anything(&self) -> bool {
-        !self.memory.is_empty() || !self.fired.is_empty() || self.checkpoint.is_some()
+        !self.memory.is_empty() || !self.fired().is_empty() || self.has_begun
+    }
+
+    /// Whether nothing is left that could ever matter.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.remembers_anything() && self.rare.as_ref().is_none_or(|rare| rare.armed.is_empty())
     }
 
     /// The rule's measures have changed.
     pub(super) fn move_measures(&mut self, moved: &Moved) {
         let details = self.memory.iter_mut().filter_map(Entry::detail_mut);
         details.for_each(|d| moved.apply(&mut d.deltas));
-        self.fired.iter_mut().for_each(|f| moved.apply(&mut f.measures));
-        let before = self.checkpoint.iter_mut().flat_map(|c| &mut c.episodes);
-        before.for_each(|e| moved.apply(&mut e.measures));
+        let Some(rare) = &mut self.rare else { return };
+        rare.fired.iter_mut().for_each(|f| moved.apply(&mut f.measures));
+        rare.checkpoint.episodes.iter_mut().for_each(|e| moved.apply(&mut e.measures));
     }
 
     /// Feeds and types have other numbers now.
@@ -238,15 +291,15 @@ impl Past {
             let about = entry.detail_mut().and_then(|detail| detail.about.as_mut());
             about.into_iter().for_each(|about| Arc::make_mut(about).renumber(numbers));
         }
-        self.fired.iter_mut().for_each(|fired| Arc::make_mut(&mut fired.about).renumber(numbers));
-        let before = self.checkpoint.iter_mut().flat_map(|c| &mut c.episodes);
-        before.for_each(|e| e.renumber(numbers));
-        self.floor.iter_mut().for_each(|floor| floor.renumber(numbers));
+        let Some(rare) = &mut self.rare else { return };
+        rare.fired.iter_mut().for_each(|fired| Arc::make_mut(&mut fired.about).renumber(numbers));
+        rare.checkpoint.episodes.iter_mut().for_each(|e| e.renumber(numbers));
+        rare.floor.iter_mut().for_each(|floor| floor.renumber(numbers));
     }
 
     /// A `stop` after their time leaves detections standing, and ends the need to act.
     pub(super) fn resolve(&mut self, ctx: Ctx<'_>, time: Millis, key: Option<&str>, turn: &mut Turn) {
-        for fired in &mut self.fired {
+        for fired in self.rare.iter_mut().flat_map(|rare| &mut rare.fired) {
             let open = !fired.resolved && !fired.silent && key.is_none_or(|k| k == fired.key);
             if open && fired.time < time && time <= fired.time.saturating_add(ctx.resolve_ms) {
                 fired.resolved = true;
@@ -292,27 +345,28 @@ impl Past {
         turn: &mut Turn,
     ) {
         turn.evaluated_again = true;
-        let checkpoint = self.checkpoint.as_ref().expect("the memory has begun");
+        let rare = self.rare.get_or_insert_default();
         let concerned = |k: &str| key.is_none_or(|key| key == k);
-        let mut again: Vec<_> = checkpoint.episodes.iter().filter(|e| concerned(&e.key)).cloned().collect();
-        let mut armed = checkpoint.armed.clone();
+        let before = rare.checkpoint.episodes.iter();
+        let mut again: Vec<_> = before.filter(|e| concerned(&e.key)).cloned().collect();
+        let mut armed = rare.checkpoint.armed.clone();
         replay(ctx, &self.memory, |e| key.is_none_or(|k| e.concerns(k)), &mut again, &mut armed);
-        let mut standing = Vec::with_capacity(self.fired.len());
-        for fired in std::mem::take(&mut self.fired) {
+        let mut standing = Vec::with_capacity(rare.fired.len());
+        for fired in std::mem::take(&mut rare.fired) {
             if !concerned(&fired.key) || claim(&mut again, &fired) || fired.time < self.cut {
                 standing.push(fired);
             } else if !fired.silent {
                 turn.retracted.push(fired);
             }
         }
-        self.fired = standing;
+        rare.fired = standing;
         episodes.retain(|e| !concerned(&e.key));
         episodes.append(&mut again);
         match key.map(|key| xxh3_64(key.as_bytes())) {
-            None => self.armed = armed,
+            None => rare.armed = armed,
             Some(key) => {
-                self.armed.retain(|k| *k != key);
-                self.armed.extend(armed.contains(&key).then_some(key));
+                rare.armed.retain(|k| *k != key);
+                rare.armed.extend(armed.contains(&key).then_some(key));
             }
         }
     }
@@ -324,40 +378,64 @@ impl Past {
         self.fold(ctx, old);
         // A stretch that reaches over the cut still meets what was open when it began.
         let settled = self.memory.first().map_or(cut, |first| first.pos.time.min(cut));
-        let resolvable = |f: &Fired| !f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms) >= cut;
-        self.fired.retain(|f| f.time >= settled || resolvable(f));
-        let Some(checkpoint) = &mut self.checkpoint else { return };
-        // An episode that ran out before that has been settled for good, unless it is still owed.
-        let owed = |e: &Episode| episodes.iter().any(|o| o.about == e.about && o.next() == e.next());
-        checkpoint.episodes.retain(|e| e.deadline.is_none_or(|d| d >= settled) || owed(e));
-        for episode in checkpoint.episodes.iter_mut().filter(|e| e.warn.is_some_and(|w| w < settled)) {
-            if !episodes.iter().any(|o| o.about == episode.about && o.warn == episode.warn) {
-                episode.has_warned();
+        if let Some(rare) = &mut self.rare {
+            rare.forget(ctx, episodes, cut, settled);
+        }
+        let rare = self.rare.as_deref();
+        let as_before = match rare {
+            Some(rare) => rare.checkpoint.is(episodes, &rare.armed),
+            None => episodes.is_empty(),
+        };
+        if self.has_begun && self.memory.is_empty() && as_before {
+            self.has_begun = false;
+            self.memory = Vec::new();
+            if let Some(rare) = &mut self.rare {
+                rare.checkpoint = Checkpoint::default();
+                rare.floor = None;
             }
         }
-        if self.memory.is_empty()
-            && same(&checkpoint.episodes, episodes)
-            && checkpoint.armed.len() == self.armed.len()
-        {
-            self.checkpoint = None;
-            self.floor = None;
-            self.memory = Vec::new();
+        if self.rare.as_deref() == Some(&Rare::default()) {
+            self.rare = None;
         }
     }
 
     pub(super) fn forget_half(&mut self, ctx: Ctx<'_>) {
         let half = self.memory.len() / 2;
-        self.floor = self.memory[..half].last().map(|e| Box::new(e.pos));
+        self.rare.get_or_insert_default().floor = self.memory[..half].last().map(|e| e.pos);
         self.fold(ctx, half);
     }
 
     /// Moves the oldest `count` remembered events into the checkpoint.
     fn fold(&mut self, ctx: Ctx<'_>, count: usize) {
         if count > 0 {
-            let checkpoint = self.checkpoint.as_mut().expect("the memory has begun");
+            let checkpoint = &mut self.rare.get_or_insert_default().checkpoint;
             let old: Vec<_> = self.memory.drain(..count).collect();
             replay(ctx, &old, |_| true, &mut checkpoint.episodes, &mut checkpoint.armed);
         }
+    }
+}
+
+impl Rare {
+    /// Lets go of what was settled before `settled`; of what was fired, from `cut` on.
+    fn forget(&mut self, ctx: Ctx<'_>, episodes: &[Episode], cut: Millis, settled: Millis) {
+        let resolvable = |f: &Fired| !f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms) >= cut;
+        self.fired.retain(|f| f.time >= settled || resolvable(f));
+        let before = &mut self.checkpoint.episodes;
+        // An episode that ran out before that has been settled for good, unless it is still owed.
+        let owed = |e: &Episode| episodes.iter().any(|o| o.about == e.about && o.next() == e.next());
+        before.retain(|e| e.deadline.is_none_or(|d| d >= settled) || owed(e));
+        for episode in before.iter_mut().filter(|e| e.warn.is_some_and(|w| w < settled)) {
+            if !episodes.iter().any(|o| o.about == episode.about && o.warn == episode.warn) {
+                episode.has_warned();
+            }
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Whether it is what is.
+    fn is(&self, episodes: &[Episode], armed: &[u64]) -> bool {
+        same(&self.episodes, episodes) && self.armed.len() == armed.len()
     }
 }
 
