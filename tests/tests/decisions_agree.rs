@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a property test reports what came up")]
 
+use cxwatch_decision::{Decider, Fault};
 use cxwatch_tests::decisions::desk::RealDesk;
 use cxwatch_tests::decisions::log::{Log, Wrong};
 use cxwatch_tests::decisions::play::{Said, describe, difference, play, shrink};
@@ -93,7 +94,7 @@ fn adds_up(said: &[Said]) -> bool {
 
 /// Where the decider disagrees with the log.
 fn disagreement(world: &World, expected: &[Said]) -> Option<(String, String)> {
-    let found = play(world, &mut RealDesk::new(Arc::clone(&world.book), &world.terms, true));
+    let found = play(world, &mut RealDesk::new(Arc::clone(&world.book), &world.terms, Decider::new));
     assert!(adds_up(&found), "CXWATCH_SEED={}: candidates have vanished", world.seed);
     difference(world, expected, &found)
 }
@@ -127,20 +128,38 @@ fn fail(world: &World, kind: &str) -> ! {
 /// In so many worlds at least a wrong log or decider is caught.
 const CAUGHT: usize = 3;
 
-#[test]
-fn logs_known_to_be_wrong_are_caught() {
-    let worlds: Vec<World> = (1..=400).map(World::draw).collect();
+/// Where each of these is caught first; fails where one is caught too seldom.
+fn caught<W: Copy + std::fmt::Debug + PartialEq>(all: &[W], play_wrong: impl Fn(&World, W) -> Vec<Said>) {
+    let worlds: Vec<World> = (1..=600).map(World::draw).collect();
     let right: Vec<Vec<Said>> = worlds.iter().map(|world| play(world, &mut log(world, None))).collect();
     let mut missed = Vec::new();
-    for wrong in Wrong::ALL {
-        let spoiled = worlds.iter().zip(&right).filter(|(world, right)| {
-            difference(world, right, &play(world, &mut log(world, Some(wrong)))).is_some()
-        });
+    for wrong in all {
+        let spoiled = worlds
+            .iter()
+            .zip(&right)
+            .filter(|(world, right)| difference(world, right, &play_wrong(world, *wrong)).is_some());
         let spoiled: Vec<u64> = spoiled.map(|(world, _)| world.seed).take(CAUGHT).collect();
         println!("{wrong:?}: caught with seeds {spoiled:?}");
         if spoiled.len() < CAUGHT {
-            missed.push(wrong);
+            missed.push(*wrong);
         }
     }
     assert_eq!(missed, []);
+}
+
+#[test]
+fn logs_known_to_be_wrong_are_caught() {
+    caught(&Wrong::ALL, |world, wrong| play(world, &mut log(world, Some(wrong))));
+}
+
+#[test]
+fn deciders_known_to_be_wrong_are_caught() {
+    caught(&Fault::ALL, |world, fault| {
+        let make = move |settings| {
+            let mut decider = Decider::new(settings);
+            decider.set_fault(Some(fault));
+            decider
+        };
+        play(world, &mut RealDesk::new(Arc::clone(&world.book), &world.terms, make))
+    });
 }

@@ -210,7 +210,10 @@ impl Decider {
             return self.wait_all(desktop, found, &deferred);
         };
         let winner = passed[best];
-        let displaced = match stages::which::place(desktop, winner.id, &scores[best]) {
+        let place = stages::which::place(desktop, winner.id, &scores[best]);
+        #[cfg(feature = "faults")]
+        let place = if self.has(crate::Fault::CompetitionIgnored) { Place::Of(Vec::new()) } else { place };
+        let displaced = match place {
             Place::Of(displaced) => displaced,
             Place::Taken(against) => {
                 for (candidate, score) in passed.iter().zip(&scores) {
@@ -220,6 +223,10 @@ impl Decider {
             }
         };
         let (customer, time) = (found.moment.customer, found.detection.time);
+        #[cfg(feature = "faults")]
+        let about = &*found.detection.about.id;
+        #[cfg(feature = "faults")]
+        let customer = if self.has(crate::Fault::HoldoutByEpisode) { about } else { customer };
         let held_out = stages::holdout::is_held_out(customer, &found.rule.id, time, found.share());
         let by = (!held_out).then_some(winner.id);
         for (candidate, score) in passed.iter().zip(&scores).filter(|(c, _)| c.number != winner.number) {
@@ -289,6 +296,10 @@ impl Decider {
         };
         let forget_at = waiting.expires.saturating_add(self.settings.remember_ms);
         self.keep_episode(desktop, found, forget_at);
+        #[cfg(feature = "faults")]
+        if self.has(crate::Fault::PendingForgotten) {
+            return;
+        }
         let place = desktop.pending.partition_point(|w| w.number < waiting.number);
         desktop.pending.insert(place, waiting);
         desktop.remember(recent(found, candidate, Noted::Pending(reason)));
@@ -306,6 +317,10 @@ impl Decider {
     ) {
         self.head.tally.of(&found.rule.id).suppressions += 1;
         desktop.remember(recent(found, candidate, Noted::Suppressed(against.reason)));
+        #[cfg(feature = "faults")]
+        if self.has(crate::Fault::LoserNotTold) && against.reason == SuppressionReason::LowerPriority {
+            return;
+        }
         self.fresh.push(Decision::Suppressed(Suppressed {
             number: candidate.number,
             times: found.times,

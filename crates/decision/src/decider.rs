@@ -58,6 +58,8 @@ pub struct Decider {
     outbox: Vec<Decision>,
     /// The numbers of the candidates that were found expired.
     expired: Vec<u64>,
+    #[cfg(feature = "faults")]
+    pub(crate) fault: Option<crate::Fault>,
 }
 
 impl Decider {
@@ -71,6 +73,8 @@ impl Decider {
             taken_back: Vec::new(),
             outbox: Vec::new(),
             expired: Vec::new(),
+            #[cfg(feature = "faults")]
+            fault: None,
         }
     }
 
@@ -82,6 +86,10 @@ impl Decider {
     /// Goes on from a snapshot's head.
     pub fn set_head(&mut self, head: DeciderHead) {
         self.head = head;
+        #[cfg(feature = "faults")]
+        if self.has(crate::Fault::BrakeForgotten) {
+            self.head.brake = Brake::default();
+        }
     }
 
     /// The books: what became of candidates and episodes, by rule.
@@ -218,8 +226,14 @@ impl Desk for Decider {
     }
 
     fn settled(&mut self) {
-        self.undo.clear();
-        self.taken_back.clear();
+        #[cfg(feature = "faults")]
+        let stays = self.has(crate::Fault::UndoOutlivesStep);
+        #[cfg(not(feature = "faults"))]
+        let stays = false;
+        if !stays {
+            self.undo.clear();
+            self.taken_back.clear();
+        }
         for decision in std::mem::take(&mut self.fresh) {
             self.head.digest = decision.digest(self.head.digest);
             self.outbox.push(decision);

@@ -56,6 +56,8 @@ impl Decider {
         let cooldowns = desktop.cooldowns.extract_if(.., began).collect();
         self.uncount(desktop, number);
         let told = Told { by: ended.by.as_ref(), ..Told::cause(CauseReason::Retracted) };
+        #[cfg(feature = "faults")]
+        let number = if self.has(crate::Fault::RetractionNotRevoked) { u32::MAX } else { number };
         self.change(moment, desktop, Input::Retracted, told, |l| l.episode == number);
         self.undo.push(Undo { customer: moment.customer.into(), episode: before, cooldowns });
     }
@@ -138,6 +140,10 @@ impl Decider {
         reason: SuppressionReason,
         which: impl Fn(&crate::pending::Waiting) -> bool,
     ) {
+        #[cfg(feature = "faults")]
+        if self.has(crate::Fault::AliveNotChecked) {
+            return;
+        }
         for waiting in desktop.pending.extract_if(.., |w| which(w)).collect::<Vec<_>>() {
             self.end_waiting(moment, desktop, &waiting, Against::of(reason));
         }

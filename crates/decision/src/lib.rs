@@ -14,6 +14,8 @@ mod decision;
 mod ends;
 mod explain;
 pub mod explanation;
+#[cfg(feature = "faults")]
+mod fault;
 mod id;
 pub mod life;
 mod outcomes;
@@ -36,6 +38,8 @@ pub use contacts::Contact;
 pub use decider::{Decider, DeciderHead, DeciderSettings};
 pub use decision::{ActionChange, Decision, Grounds, Limit, Loser, Reached, Suppressed, WallClock};
 pub use explain::{Explained, ExplainedAction, ExplainedCandidate, ExplainedCooldown};
+#[cfg(feature = "faults")]
+pub use fault::Fault;
 pub use id::ActionId;
 pub use life::Published;
 pub use paused::Paused;

@@ -130,6 +130,10 @@ impl Decider {
 
     /// What wins begins the cool-down of its rule and key.
     fn won(&mut self, desktop: &mut Desktop, found: &Found<'_>) {
+        #[cfg(feature = "faults")]
+        if self.has(crate::Fault::CooldownForgotten) {
+            return;
+        }
         let Some(cooldown) = found.rule.cooldown_ms else { return };
         let problem = desktop.episode(found.episode).expect("it stays while it is decided on").problem();
         let (time, key) = (found.detection.time, &found.detection.key);
@@ -174,6 +178,8 @@ impl Decider {
         live.about = detection.about.clone();
         live.severity = detection.severity;
         live.sentence = sentence(found.moment.book, detection);
+        #[cfg(feature = "faults")]
+        let expires = if self.fault == Some(crate::Fault::LifeNotProlonged) { live.expires } else { expires };
         live.expires = live.expires.max(expires);
         live.forget_at = live.forget_at.max(forget_at);
         let cause = if breached { CauseReason::Breached } else { CauseReason::Changed };
@@ -213,6 +219,10 @@ impl Decider {
             if let Some(published) = published {
                 live.urgent |= input == Input::NotAccepted;
                 live.revision += 1;
+                #[cfg(feature = "faults")]
+                if self.has(crate::Fault::RevisionNotRaised) {
+                    live.revision -= 1;
+                }
                 let (cause, by, by_action) = (told.cause, told.by, told.by_action);
                 self.publish(moment, live, published, Told { cause, by, by_action, why: None });
                 changed.push((live.rule.clone(), live.action.clone()));
@@ -253,6 +263,16 @@ impl Decider {
         let is_past =
             |before: &Live| before.expires <= instant && desktop.actions.iter().any(|l| l.id == before.id);
         self.taken_back.retain(|before| !is_past(before));
+        #[cfg(feature = "faults")]
+        if self.has(crate::Fault::ReservationKept) {
+            let over =
+                |l: &&Live| l.class == Class::Offer && l.stage == Stage::Accepted && l.expires <= instant;
+            for live in desktop.actions.iter().filter(over) {
+                let (channel, by) = (live.channel.clone(), live.by.clone());
+                let contact = crate::Contact { time: instant, channel, by };
+                desktop.contacts.add(&moment.book.policy, contact, instant);
+            }
+        }
         let told = Told::cause(CauseReason::Expired);
         self.change(moment, desktop, Input::EndOfLife, told, |l| !l.stage.is_over() && l.expires <= instant);
         for waiting in desktop.pending.extract_if(.., |w| w.expires <= instant).collect::<Vec<_>>() {

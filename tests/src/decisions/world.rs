@@ -133,6 +133,9 @@ impl Telling<'_> {
             // Often much happens in one step.
             if self.draw.chance(70) {
                 self.settle();
+                if self.draw.chance(15) {
+                    self.step(Step::Restore);
+                }
             }
         }
         self.settle();
