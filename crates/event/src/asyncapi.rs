@@ -37,6 +37,13 @@ pub fn document(catalogue: &Catalogue) -> Value {
     let about = "Records and events that were refused: the original key, value and headers, with headers that say why. By \
                  the setting `dead_letters.original: headers` key and value are left out.";
     api.channel("send", "dead-letters", "cx.dead-letters.v1", about, &[dead_letter()]);
+    let about = "What operators have stopped: the newest record of each key holds. One partition, compacted; every process reads all \
+                 of it at its start and goes on. `cxwatch pause` and `resume` write it; to write it otherwise, take the rule's id as \
+                 the key, `*` for all rules.";
+    api.channel("receive", "control", "cx.control.v1", about, &[order()]);
+    // Not with the feeds: it is in no group.
+    api.operations["receive.control"]["summary"] =
+        json!("Read from the beginning by every process, in no group.");
     api.document()
 }
 
@@ -156,6 +163,31 @@ fn dead_letter() -> Message {
     (name.to_owned(), message)
 }
 
+/// An operator's order. Not an event: it is a setting that changes.
+fn order() -> Message {
+    let name = "requests.paused";
+    let message = json!({
+        "name": name,
+        "title": name,
+        "summary": "The requests of a rule, or of all, are stopped or let go on. A null value lets them go on as well.",
+        "contentType": "application/json",
+        "payload": {
+            "type": ["object", "null"],
+            "required": ["paused"],
+            "properties": {
+                "paused": { "type": "boolean", "description": "Whether requests are stopped from now on." },
+                "reason": { "type": "string", "description": "Why, in the operator's words." },
+                "at": { "type": "string", "format": "date-time", "description": "When the order was given." },
+            },
+        },
+        "bindings": { "kafka": {
+            "key": { "type": "string", "minLength": 1, "description": "The rule's id; `*` for all rules." },
+            "bindingVersion": BINDING,
+        }},
+    });
+    (name.to_owned(), message)
+}
+
 #[derive(Default)]
 struct Api {
     channels: Map<String, Value>,
@@ -214,8 +246,8 @@ impl Api {
             "info": {
                 "title": "cxwatch",
                 "version": env!("CARGO_PKG_VERSION"),
-                "description": "Customer events come in, next best actions go out, outcomes come back. All messages are \
-                                CloudEvents 1.0. The topics' names are the defaults; `cx.incidents.v1` is reserved, nothing is \
+                "description": "Customer events come in, next best actions go out, outcomes come back. All messages but operators' \
+                                orders and dead letters are CloudEvents 1.0. The topics' names are the defaults; `cx.incidents.v1` is reserved, nothing is \
                                 written to it yet; `cx.journal.v1` is the service's own.",
                 "license": { "name": env!("CARGO_PKG_LICENSE") },
             },

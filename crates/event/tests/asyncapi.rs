@@ -80,10 +80,17 @@ fn each_type_is_a_message_of_its_feed_alone() {
         let home = BTreeSet::from([spec.feed.as_deref().expect("a feed")]);
         assert_eq!(channels_of[spec.name.as_str()], home, "{}", spec.name);
     }
-    let feeds = document["channels"].as_object().expect("channels").len() - 3;
+    let feeds = document["channels"].as_object().expect("channels").len() - 4;
     assert!(channels_of[builtin::HEARTBEAT].len() >= feeds - 1);
     assert_eq!(document["channels"]["actions"]["address"], "cx.actions.v1");
     assert_eq!(document["channels"]["outcomes"]["address"], "cx.outcomes.v1");
+    let control = &document["channels"]["control"];
+    assert_eq!(control["address"], "cx.control.v1");
+    assert_eq!(document["operations"]["receive.control"]["action"], "receive");
+    let order = &document["components"]["messages"]["requests.paused"]["payload"]["properties"];
+    let fields: Vec<&String> = order.as_object().expect("an object's fields").keys().collect();
+    // As `cxwatch pause` writes them.
+    assert_eq!(fields, ["at", "paused", "reason"]);
     let kinds = document["channels"]["actions"]["messages"].as_object().expect("messages").keys();
     assert_eq!(
         json!(kinds.collect::<Vec<_>>()),
