@@ -278,6 +278,13 @@ impl Admin {
     }
 }
 
+/// How long records are kept from compaction. What is kept for longer than wanted costs disk and harms nothing.
+const COMPACTION_LAG: &str = "min.compaction.lag.ms";
+
+fn is_longer(value: &str, wanted: &str) -> bool {
+    matches!((value.parse::<i64>(), wanted.parse::<i64>()), (Ok(value), Ok(wanted)) if value > wanted)
+}
+
 fn compare(spec: &TopicSpec, there: &TopicDescription) -> TopicState {
     let mut differences = Vec::new();
     if there.partitions != spec.partitions {
@@ -285,7 +292,7 @@ fn compare(spec: &TopicSpec, there: &TopicDescription) -> TopicState {
     }
     for (name, wanted) in &spec.settings {
         match there.settings.get(name) {
-            Some(value) if value == wanted => {}
+            Some(value) if value == wanted || (name == COMPACTION_LAG && is_longer(value, wanted)) => {}
             Some(value) => differences.push(format!("{name} is {value}, not {wanted}")),
             None => differences.push(format!("{name} is not set, should be {wanted}")),
         }
@@ -317,4 +324,34 @@ fn offsets_at(
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_may_be_kept_from_compaction_for_longer_but_not_for_less() {
+        let settings =
+            |ms: &str| BTreeMap::from([("cleanup.policy", "compact"), (COMPACTION_LAG, ms)].map(owned));
+        let spec = TopicSpec {
+            name: "customers".to_owned(),
+            partitions: 4,
+            replication: 1,
+            settings: settings("3600000"),
+        };
+        let state = |ms: &str| {
+            let there =
+                TopicDescription { name: "customers".to_owned(), partitions: 4, settings: settings(ms) };
+            spec.compare(&there)
+        };
+        assert_eq!(state("3600000"), TopicState::Existed);
+        assert_eq!(state("86400000"), TopicState::Existed);
+        let told = "min.compaction.lag.ms is 60000, not 3600000".to_owned();
+        assert_eq!(state("60000"), TopicState::Differs(vec![told]));
+    }
+
+    fn owned((name, value): (&str, &str)) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
 }
