@@ -24,6 +24,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 ///
 /// Without a choice it shows what it finds and explains the choices. With one it says what it would do; with --yes it
 /// does it. It refuses while the group has members.
+///
+/// It moves no offsets to a place of your choice: state is what was read up to the last commit, and with other offsets events
+/// would count twice or not at all. To begin at another place set `start.read_from` in the settings, then use --forget:
+/// state is built anew from there.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     /// The settings file.
@@ -122,7 +126,8 @@ const CHOICES: &str = "
 Choices:
   cxwatch reset --to-journal   go on from the journal: nothing is lost, nothing is done twice
   cxwatch reset --forget       begin anew: offsets and journal are deleted, `start` in the settings says where to begin
-Or put back what was there. To begin at another place of the feeds: set `start.read_from`, then --forget.
+Or put back what was there. Offsets cannot be moved to a place of your choice: state is what was read up to the last commit, and
+events would count twice or not at all. To begin at another place of the feeds: set `start.read_from`, then --forget.
 ";
 
 fn refuse_members(setup: &Setup, admin: &Admin) -> Result<()> {
