@@ -51,9 +51,10 @@ pub trait Listener {
         let _ = (partition, rule, paused);
     }
 
-    /// What is ours has changed: the tasks of which some feeds are not.
-    fn assigned(&mut self, partial: &Partial) {
-        let _ = partial;
+    /// What is ours has changed: the tasks of which some feeds are not, and how many wait to be restored; the first of them
+    /// takes as long as it takes until [`turned`](Self::turned) tells more.
+    fn assigned(&mut self, partial: &Partial, restoring: usize) {
+        let _ = (partial, restoring);
     }
 
     /// A transaction has committed, with these shares of tasks.

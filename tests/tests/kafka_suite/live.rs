@@ -29,9 +29,16 @@ fn nothing_is_lost_and_nothing_twice_whatever_is_killed() {
     for round in 0..if is_long() { 22 } else { 3 } {
         play.kill_one(round);
     }
+    // A restore takes a moment only; a few tries are granted.
+    let (in_restore, tries) = if is_long() { (3, 12) } else { (1, 4) };
+    for _ in 0..tries {
+        if play.seen.in_restore < in_restore {
+            play.kill_in_restore();
+        }
+    }
     if is_long() {
         // Whether it was in time depends on the machine; a few tries are granted.
-        while play.seen.double_failovers == 0 && play.seen.kills < 34 {
+        while play.seen.double_failovers == 0 && play.seen.kills < 58 {
             play.double_failover();
         }
         play.freeze();
@@ -42,6 +49,7 @@ fn nothing_is_lost_and_nothing_twice_whatever_is_killed() {
     eprintln!("live: {sent} events; {seen:?}");
     let (kills, buffered, inside) = if is_long() { (20, 10, 3) } else { (3, 1, 1) };
     assert!(seen.kills >= kills && seen.with_buffer >= buffered && seen.in_transaction >= inside, "{seen:?}");
+    assert!(seen.in_restore >= in_restore, "{seen:?}");
     assert!(!is_long() || (seen.double_failovers > 0 && seen.freezes > 0), "{seen:?}");
     settle(&stage);
     for mut service in services {
@@ -57,6 +65,8 @@ struct Seen {
     with_buffer: u32,
     /// While a transaction was open.
     in_transaction: u32,
+    /// While it restored tasks, some of them not yet begun.
+    in_restore: u32,
     double_failovers: u32,
     freezes: u32,
 }
@@ -129,6 +139,31 @@ impl<'s> Play<'s> {
     fn restart(&mut self, which: usize) {
         let name = self.services[which].0;
         self.services[which].1 = self.stage.start(name);
+    }
+
+    /// Kills a process, and whoever restores its tasks in the middle of that: itself, started again, or the other one.
+    fn kill_in_restore(&mut self) {
+        self.wait_for_all();
+        let which = self.draw.index(self.services.len());
+        self.kill(which, false);
+        self.restart(which);
+        let restores = |(_, service): &(&str, Service)| service.metric("cxwatch_tasks_restoring") > 0.0;
+        let mut heir = None;
+        wait_for("somebody restores", AT_WORK, || {
+            heir = self.services.iter().position(restores);
+            // Where it was too quick for us, all tasks run.
+            heir.is_some()
+                || self.services.iter().map(|(_, s)| s.metric("cxwatch_task")).sum::<f64>()
+                    >= f64::from(PARTITIONS)
+        });
+        let Some(heir) = heir else { return };
+        self.pause(0, 200);
+        let (_, service) = &mut self.services[heir];
+        let still = service.metric("cxwatch_tasks_restoring") > 0.0;
+        service.kill();
+        self.seen.kills += 1;
+        self.seen.in_restore += u32::from(still);
+        self.restart(heir);
     }
 
     /// Who takes over from the dead dies as well, before the transaction of the first has timed out; a third one, who cannot

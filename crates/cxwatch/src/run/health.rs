@@ -108,6 +108,13 @@ impl Health {
         }
     }
 
+    /// How many tasks of a thread wait to be restored: told before the first of them is, which may take long.
+    pub(crate) fn restoring(&self, thread: usize, restoring: usize) {
+        if let Some(seen) = self.state().threads.get_mut(thread) {
+            seen.restoring = restoring;
+        }
+    }
+
     /// Of input that ends: whether the tasks of this process, if it has any, have gone through it.
     pub(crate) fn is_done(&self) -> bool {
         let state = self.state();
@@ -263,6 +270,10 @@ mod tests {
         health.started();
         assert_eq!(reasons(&health), ["not_assigned"]);
         health.seen(1, TasksSeen { tasks: 1, restoring: 1, ..TasksSeen::default() });
+        assert_eq!(reasons(&health), ["restoring"]);
+        health.restoring(1, 0);
+        assert!(health.readiness().ready);
+        health.restoring(1, 2);
         assert_eq!(reasons(&health), ["restoring"]);
         health.seen(1, TasksSeen { tasks: 2, blind: BTreeMap::from([(1, 2)]), ..TasksSeen::default() });
         assert_eq!(reasons(&health), ["blind"]);

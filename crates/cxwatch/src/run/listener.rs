@@ -72,19 +72,21 @@ impl Listener for Reporter {
     fn restored(&mut self, partition: i32, alarms: &[Alarm], commits: usize, customers: usize, took_ms: u64) {
         self.fine();
         self.metrics.restored(partition, alarms, commits, customers, took_ms);
+        self.looked = None;
     }
 
     fn closed(&mut self, partition: i32, clean: bool) {
         self.metrics.closed(partition, clean);
     }
 
-    fn assigned(&mut self, partial: &Partial) {
+    fn assigned(&mut self, partial: &Partial, restoring: usize) {
         for (task, feeds) in partial.iter().filter(|(task, feeds)| self.partial.get(task) != Some(feeds)) {
             let lacks = self.health.names(feeds);
             tracing::warn!(task, lacks, "a task has not all its feeds and cannot run: {WHY_INCOMPLETE}");
         }
         self.partial.clone_from(partial);
-        self.metrics.assigned(partial);
+        self.metrics.assigned(partial, restoring);
+        self.health.restoring(self.thread, restoring);
         self.looked = None;
     }
 

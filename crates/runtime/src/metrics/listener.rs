@@ -165,14 +165,15 @@ impl Drop for MetricsListener {
         for partition in self.shown.iter().map(|(partition, _)| *partition).collect::<Vec<_>>() {
             self.forget(partition);
         }
-        self.assigned(&Partial::new());
+        self.assigned(&Partial::new(), 0);
         self.show_restoring(0);
         self.show_books(BTreeMap::new());
     }
 }
 
 impl Listener for MetricsListener {
-    fn assigned(&mut self, partial: &Partial) {
+    fn assigned(&mut self, partial: &Partial, restoring: usize) {
+        self.show_restoring(i64::try_from(restoring).unwrap_or(i64::MAX));
         for partition in self.partial.keys().filter(|partition| !partial.contains_key(partition)) {
             let _ = self.metrics.missing.remove_label_values(&[&partition.to_string()]);
         }
@@ -184,6 +185,8 @@ impl Listener for MetricsListener {
     }
 
     fn restored(&mut self, partition: i32, alarms: &[Alarm], commits: usize, customers: usize, took_ms: u64) {
+        // Seen at once in the next turn: another one may begin that takes long.
+        self.looked_at = Millis::MIN;
         self.metrics.restores.observe(took_ms as f64 / 1_000.0);
         for alarm in alarms {
             let what = match alarm {
@@ -223,7 +226,7 @@ impl Listener for MetricsListener {
     }
 
     fn turned<D: Publisher>(&mut self, tasks: &mut BTreeMap<i32, Live<D>>, restoring: usize, now: Millis) {
-        if now - self.looked_at < LOOK_MS {
+        if now.saturating_sub(self.looked_at) < LOOK_MS {
             return;
         }
         self.looked_at = now;
@@ -336,9 +339,9 @@ mod tests {
             };
             family.map(|f| f.get_metric().iter().map(line).collect::<Vec<_>>()).unwrap_or_default()
         };
-        listener.assigned(&Partial::from([(3, vec![0, 2]), (7, vec![1])]));
+        listener.assigned(&Partial::from([(3, vec![0, 2]), (7, vec![1])]), 0);
         assert_eq!(shown(), [("3".to_owned(), 2), ("7".to_owned(), 1)]);
-        listener.assigned(&Partial::from([(7, vec![1])]));
+        listener.assigned(&Partial::from([(7, vec![1])]), 0);
         assert_eq!(shown(), [("7".to_owned(), 1)]);
         drop(listener);
         assert_eq!(shown(), []);

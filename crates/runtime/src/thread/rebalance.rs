@@ -22,7 +22,7 @@ impl<P: Ports, D: Publisher, L: Listener> Core<P, D, L> {
             }
             Rebalance::Lost(partitions) => self.give_up(partitions, false),
         }
-        self.listener.assigned(&partial(&self.assigned, self.plan.book.feeds.len()));
+        self.listener.assigned(&partial(&self.assigned, self.plan.book.feeds.len()), self.waiting.len());
     }
 
     /// A task is ours when all its feeds are.
