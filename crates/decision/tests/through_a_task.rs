@@ -1,7 +1,7 @@
 //! Decisions inside a task: woken in time, and going on from a snapshot as if nothing had been.
 
-use cxwatch_decision::{Decider, DeciderHead, DeciderSettings, Decision, WallClock};
-use cxwatch_engine::{FOREVER, Head, Judge, NEVER, Settings, Task};
+use cxwatch_decision::{Decider, DeciderHead, DeciderSettings, Decision, Published, WallClock};
+use cxwatch_engine::{Blindness, FOREVER, Head, Judge, NEVER, Settings, Task};
 use cxwatch_event::{Decoder, Millis, RawRecord, Record, rfc3339};
 use cxwatch_rulebook::{FeedIx, Rulebook};
 use serde::{Serialize, de::DeserializeOwned};
@@ -121,6 +121,33 @@ fn restored(task: &mut Task<Decider>) -> Task<Decider> {
 fn contacts(task: &Task<Decider>) -> usize {
     let state = task.desk_state("c1");
     state.map_or(0, |state| state.explain(task.book(), task.instant()).contacts.len())
+}
+
+#[test]
+fn what_is_over_when_it_is_asked_for_ends_before_the_next_record() {
+    let book = book();
+    let settings = Settings { late_horizon_ms: 6 * 3_600_000, ..Settings::new(book.feeds.len()) };
+    let mut task = Task::new(book, settings, decider(), 1);
+    pass(&mut task, "09:00");
+    // Time goes on without the feed of payments.
+    let kind = task.book().catalogue.id("payment.failed").expect("a built-in type");
+    let payments = task.book().feed_of_type[usize::from(kind.0)].expect("a feed of the rulebook");
+    task.blind(payments, Blindness::Stalled);
+    for feed in (0..task.book().feeds.len() as u8).map(FeedIx).filter(|feed| *feed != payments) {
+        task.proof(feed, at("12:00"));
+    }
+    while task.advance(FOREVER, usize::MAX) {}
+    read(&mut task, "payment.failed", "c2", "09:30", r#"{"value":5}"#);
+    let decided = task.desk_mut().take_decisions().into_iter();
+    let changes = decided.filter_map(|d| match d {
+        Decision::Action(change) => Some(change.change),
+        Decision::Suppressed(_) => None,
+    });
+    assert_eq!(
+        changes.collect::<Vec<_>>(),
+        [Published::Requested, Published::Expired],
+        "and time need not go on for it"
+    );
 }
 
 #[test]
