@@ -124,3 +124,32 @@ fn a_rule_in_shadow_proposes_and_is_suppressed() {
     assert_eq!(desk.decided(), ["a shadow", "x shadow"]);
     assert!(desk.decider.is_idle(&desk.state));
 }
+
+#[test]
+fn a_newcomer_has_to_displace_all_offers_where_there_are_several() {
+    let mut desk = Desktop::of(vec![offer("a", 500_000), offer("b", 800_000), offer("c", 1_000_000)]);
+    desk.book.rules = vec![rule("r", &[0]), rule("s", &[1]), rule("t", &[2])];
+    // Retracted and found again in one step, `a` is as it was, though `b` has been asked for meanwhile.
+    desk.breach(0, "e1", 100).retract("e1", 110).breach(1, "e2", 110).breach(0, "e1", 110);
+    assert_eq!(desk.decided(), ["a requested 0", "b requested 0", "a updated 1 changed"]);
+    desk.breach(2, "e3", 120);
+    assert_eq!(desk.decided(), ["a revoked 2 superseded", "b revoked 1 superseded", "c requested 0"]);
+    let mut desk = Desktop::of(vec![offer("a", 500_000), offer("b", 900_000), offer("c", 1_000_000)]);
+    desk.book.rules = vec![rule("r", &[0]), rule("s", &[1]), rule("t", &[2])];
+    desk.breach(0, "e1", 100).retract("e1", 110).breach(1, "e2", 110).breach(0, "e1", 110);
+    desk.decided();
+    desk.breach(2, "e3", 120);
+    assert_eq!(desk.decided(), ["c lower_priority"]);
+}
+
+#[test]
+fn nobody_stands_in_the_place_of_what_a_held_out_winner_beat() {
+    for (holdout, expected) in [(MICRO, false), (0, true)] {
+        let mut desk = Desktop::of(vec![offer("x", 500_000), offer("y", 900_000)]);
+        desk.book.policy.holdout = holdout;
+        desk.breach(0, "e1", 100);
+        let decided = desk.taken();
+        let Decision::Suppressed(loser) = &decided[0] else { panic!("{decided:?}") };
+        assert_eq!((&*loser.action, loser.by_action.is_some()), ("x", expected));
+    }
+}

@@ -212,3 +212,43 @@ fn saved_is_what_succeeds_in_time_in_both_arms() {
     desk.breach(0, "e1", 100).success(Some("k"), 2_101);
     assert_eq!(desk.saved(), (0, 0));
 }
+
+#[test]
+fn what_the_router_says_between_retraction_and_finding_again_stands() {
+    let mut desk = Desktop::calm();
+    desk.breach(0, "e1", 100);
+    let id = desk.only();
+    desk.told(id, Outcome::Contacted, 105);
+    assert_eq!(desk.decided(), ["a requested 0"]);
+    desk.retract("e1", 110).told(id, Outcome::Failed, 110).breach(0, "e1", 110);
+    assert_eq!(desk.decided(), ["a updated 1 retracted", "a cooldown"]);
+}
+
+#[test]
+fn what_is_contacted_and_found_again_later_counts_again_with_a_cool_down() {
+    let mut desk = Desktop::calm();
+    desk.book.rules[0].cooldown_ms = Some(1_000);
+    desk.breach(0, "e1", 100);
+    let id = desk.only();
+    desk.told(id, Outcome::Contacted, 105);
+    desk.retract("e1", 110);
+    assert_eq!(desk.decided(), ["a requested 0", "a updated 1 retracted"]);
+    let treated = |desk: &Desktop| desk.decider.tally().rules().next().expect("rule r").1.treated.episodes;
+    assert_eq!(treated(&desk), 0);
+    desk.breach(0, "e1", 120).breach(0, "e2", 130);
+    assert_eq!(desk.decided(), ["a updated 2 changed", "a cooldown"]);
+    assert_eq!(treated(&desk), 1);
+}
+
+#[test]
+fn of_an_episode_that_is_forgotten_nothing_is_saved_retracted_or_resolved() {
+    let mut desk = Desktop::calm();
+    desk.book.rules[0].treatment.success_within_ms = Some(50);
+    desk.breach(0, "e1", 100).pass(1_600);
+    assert_eq!(desk.decided(), ["a requested 0", "a expired 1 expired"]);
+    desk.success(None, 140);
+    desk.retract("e1", 1_700).resolve("e1", 1_700);
+    assert_eq!(desk.decided(), [""; 0]);
+    let tally = *desk.decider.tally().rules().next().expect("rule r").1;
+    assert_eq!((tally.treated.episodes, tally.treated.saved), (1, 0));
+}
