@@ -2,23 +2,17 @@
 //! its instant; nothing that must not; and whatever else is found is what the evaluator finds that reads the meanings off
 //! the page. With disorder and duplicates in the input.
 
-use cxwatch::generate::{Expectation, FEEDS_OF_WEEKS, Recipe, Weeks};
-use cxwatch_event::{Decoder, Millis, RawRecord, Record, rfc3339};
-use cxwatch_rulebook::{Level, Rulebook};
-use cxwatch_tests::naive::{self, Occurrence};
+#[path = "starter/weeks.rs"]
+mod weeks;
+
+use cxwatch::generate::{Recipe, Weeks};
+use cxwatch_event::rfc3339;
+use cxwatch_rulebook::Rulebook;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// Monday, 2026-01-05.
-const START: Millis = 1_767_571_200_000;
-/// After the last deadline of the last story.
-const OVER: Millis = START + 60 * 86_400_000;
-const RULES: &str = "rulebook: acme\nversion: 1\nextends: starter\n";
-
-/// Rule, level, customer, key, time.
-type Row = (String, String, String, String, Millis);
+use weeks::{OVER, RULES, Row, START, counted, evaluated, page, table, told};
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -30,60 +24,6 @@ fn cxwatch() -> Command {
 
 fn book() -> Rulebook {
     cxwatch_rulebook::compile(RULES, "rules.yaml").expect("the starter is right").0
-}
-
-/// All events, written to one file per feed; by customer, as the evaluator takes them.
-fn told(weeks: &mut Weeks, book: &Rulebook, dir: &Path) -> (Vec<PathBuf>, BTreeMap<String, Vec<Occurrence>>) {
-    let decoder = Decoder::new(book.catalogue.clone(), book.interest.clone());
-    let mut lines: Vec<Vec<u8>> = vec![Vec::new(); FEEDS_OF_WEEKS.len()];
-    let mut by_customer = BTreeMap::<String, Vec<Occurrence>>::new();
-    let mut offset = 0;
-    loop {
-        let arrival = weeks.next();
-        if arrival.json.is_empty() {
-            break;
-        }
-        // Services whose rulebook does not read it have no such feed.
-        let name = FEEDS_OF_WEEKS[arrival.feed];
-        let Some(feed) = book.feed_named(name) else { continue };
-        lines[arrival.feed].extend(arrival.json.iter().chain(b"\n"));
-        let key = Some(arrival.customer.as_bytes());
-        let raw = RawRecord { feed: name, key, value: Some(arrival.json), headers: &[] };
-        let mut record = Record::default();
-        decoder.decode(&raw, &mut record).expect("what is made up is valid");
-        for event in record.events {
-            by_customer.entry(event.customer.to_string()).or_default().push(Occurrence {
-                feed,
-                offset,
-                event,
-            });
-        }
-        offset += 1;
-    }
-    let files =
-        FEEDS_OF_WEEKS.iter().zip(lines).filter(|(_, lines)| !lines.is_empty()).map(|(feed, lines)| {
-            let path = dir.join(format!("{feed}.jsonl"));
-            std::fs::write(&path, lines).expect("written");
-            path
-        });
-    (files.collect(), by_customer)
-}
-
-fn evaluated(book: &Rulebook, by_customer: &BTreeMap<String, Vec<Occurrence>>) -> BTreeSet<Row> {
-    let mut rows = BTreeSet::new();
-    for events in by_customer.values() {
-        for found in naive::evaluate(book, events, 120_000, OVER) {
-            let level = if found.level == Level::Breach { "breach" } else { "warning" };
-            rows.insert((
-                book.rule(found.rule).id.to_string(),
-                level.to_owned(),
-                found.customer.to_string(),
-                found.key.to_string(),
-                found.time,
-            ));
-        }
-    }
-    rows
 }
 
 fn replayed(dir: &Path, files: &[PathBuf], more: &[&str]) -> BTreeSet<Row> {
@@ -115,69 +55,6 @@ fn replayed(dir: &Path, files: &[PathBuf], more: &[&str]) -> BTreeSet<Row> {
     rows
 }
 
-/// Of one rule.
-#[derive(Default)]
-struct Count {
-    must_come: usize,
-    came: usize,
-    must_not: usize,
-    did_not: usize,
-    unplanned: usize,
-}
-
-fn counted(expectations: &[Expectation], found: &BTreeSet<Row>) -> BTreeMap<&'static str, Count> {
-    let mut counts = BTreeMap::<&str, Count>::new();
-    let mut planned = BTreeSet::new();
-    let breaches: BTreeSet<_> = found
-        .iter()
-        .filter(|row| row.1 == "breach")
-        .map(|(r, _, c, k, t)| (r.clone(), c.clone(), k.clone(), *t))
-        .collect();
-    for expected in expectations {
-        let count = counts.entry(expected.rule).or_default();
-        let row = |time| (expected.rule.to_owned(), expected.customer.clone(), expected.key.clone(), time);
-        if expected.comes {
-            count.must_come += 1;
-            count.came += usize::from(breaches.contains(&row(expected.deadline)));
-            planned.insert(row(expected.deadline));
-        } else {
-            count.must_not += 1;
-            let came = breaches.range(row(expected.from)..=row(expected.deadline)).next().is_some();
-            count.did_not += usize::from(!came);
-        }
-    }
-    for row in breaches.difference(&planned) {
-        if let Some((_, count)) = counts.iter_mut().find(|(rule, _)| **rule == row.0) {
-            count.unplanned += 1;
-        }
-    }
-    counts
-}
-
-/// The table of docs/accuracy.md.
-fn table(counts: &BTreeMap<&str, Count>) -> String {
-    let mut text = String::from(
-        "| rule | must come | came | must not | did not | unplanned, right |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
-    );
-    let mut all = Count::default();
-    for (rule, c) in counts {
-        text += &format!(
-            "| {rule} | {} | {} | {} | {} | {} |\n",
-            c.must_come, c.came, c.must_not, c.did_not, c.unplanned
-        );
-        all.must_come += c.must_come;
-        all.came += c.came;
-        all.must_not += c.must_not;
-        all.did_not += c.did_not;
-        all.unplanned += c.unplanned;
-    }
-    text += &format!(
-        "| all | {} | {} | {} | {} | {} |\n",
-        all.must_come, all.came, all.must_not, all.did_not, all.unplanned
-    );
-    text
-}
-
 #[test]
 fn all_that_must_be_found_in_made_up_lives_is_found_and_nothing_else() {
     let (book, dir) = (book(), tempfile::tempdir().expect("a folder"));
@@ -197,11 +74,22 @@ fn all_that_must_be_found_in_made_up_lives_is_found_and_nothing_else() {
         assert!(count.must_come >= 20 && count.must_not >= 20, "too few stories of {rule}\n{table}");
         assert_eq!((count.came, count.did_not), (count.must_come, count.must_not), "{rule}\n{table}");
     }
-    let page = std::fs::read_to_string(root().join("docs/accuracy.md")).expect("the page is there");
+    let page = page();
     if !page.contains(&table) {
         let _ = writeln!(std::io::stderr(), "{table}");
     }
     assert!(page.contains(&table), "docs/accuracy.md has other counts than\n{table}");
+}
+
+#[test]
+fn customers_of_every_tier_wait_longer_than_they_are_promised() {
+    let weeks = Weeks::new(&Recipe::weeks(START));
+    for (rule, promised) in [("voice-wait", &[20, 60, 120][..]), ("chat-wait", &[30, 60])] {
+        let came = weeks.expectations().iter().filter(|expected| expected.rule == rule && expected.comes);
+        let mut waits = BTreeMap::<i64, usize>::new();
+        came.for_each(|expected| *waits.entry((expected.deadline - expected.from) / 1_000).or_default() += 1);
+        assert!(waits.keys().eq(promised) && waits.values().all(|count| *count >= 15), "{rule}: {waits:?}");
+    }
 }
 
 #[test]

@@ -42,8 +42,8 @@ fn a_year_of_real_calls_leads_to_what_a_replay_finds() {
     assert!(told > 5_000, "only {told} actions");
 }
 
-/// Writes the files to the topics, runs over them, compares. How many actions there are.
-fn run_and_compare(stage: &Stage, files: &[PathBuf], until: &str) -> usize {
+/// Writes the files, each named as its feed, to the topics, runs over them, compares. How many actions there are.
+pub(crate) fn run_and_compare(stage: &Stage, files: &[PathBuf], until: &str) -> usize {
     stage.make_topics();
     write(stage, files);
     let names: &[&str] = if is_long() { &["a", "b"] } else { &["a"] };
@@ -56,13 +56,28 @@ fn run_and_compare(stage: &Stage, files: &[PathBuf], until: &str) -> usize {
     let mut replay =
         program::command(&["replay", "--quiet", "--only", "actions", "--until", until, "--partitions"]);
     replay.arg(PARTITIONS.to_string()).arg("--rulebook").arg(stage.path("rules.yaml")).args(files);
-    let right = by_action(program::finish(replay).lines());
+    let said = program::finish(replay);
+    let right = by_action(said.lines());
     let actions = Actions::read(stage).unwrap_or_else(|wrong| panic!("{wrong}"));
     let differs = difference(&actions.all(), &right);
     assert!(differs.is_empty(), "run and replay differ:\n{differs}");
+    let put_aside = stage.read("suppressions");
+    let put_aside = put_aside.iter().map(|kept| std::str::from_utf8(&kept.value).expect("UTF-8"));
+    let differs = difference(&suppressed(put_aside), &suppressed(said.lines()));
+    assert!(differs.is_empty(), "run and replay put aside other things:\n{differs}");
     from_kafka(stage, until, &right);
     eprintln!("{}: {} actions, as replay finds them", stage.topic("all"), right.len());
     right.len()
+}
+
+/// The suppressions among messages, by their ids, without what tells when they were written.
+fn suppressed<'l>(lines: impl Iterator<Item = &'l str>) -> BTreeMap<String, Value> {
+    let messages = lines.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let suppressed = messages.filter(|message| message["type"] == "action.suppressed").map(|mut message| {
+        message.as_object_mut().expect("an object").remove("recordedtime");
+        (message["id"].to_string(), message)
+    });
+    suppressed.collect()
 }
 
 /// A replay of the topics themselves: the same, and no trace of it in the cluster.
@@ -86,7 +101,8 @@ fn from_kafka(stage: &Stage, until: &str, right: &BTreeMap<String, Vec<Value>>) 
 
 fn write(stage: &Stage, files: &[PathBuf]) {
     let feeder = Feeder::new(stage.bootstrap());
-    for (feed, file) in FEEDS.iter().zip(files) {
+    for file in files {
+        let feed = file.file_stem().and_then(|stem| stem.to_str()).expect("it has the name of its feed");
         for line in read(file).lines() {
             let event: Value = serde_json::from_str(line).expect("an event");
             let customer = event["subject"].as_str().expect("every event has a customer");

@@ -35,6 +35,7 @@ mod restore;
 mod rollout;
 mod router;
 mod stage;
+mod starter;
 
 /// Whether the long suite is asked for.
 fn is_long() -> bool {

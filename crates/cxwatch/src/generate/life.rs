@@ -12,7 +12,7 @@ pub(super) const MINUTE: Millis = 60 * SECOND;
 pub(super) const HOUR: Millis = 60 * MINUTE;
 pub(super) const DAY: Millis = 24 * HOUR;
 
-const TIERS: [&str; 1] = ["bronze"];
+const TIERS: [&str; 3] = ["bronze", "silver", "gold"];
 const REASONS: [&str; 6] = ["invoice", "delivery", "damage", "account", "return", "product"];
 
 /// A customer's life as far as it is told.
