@@ -17,8 +17,8 @@ use crate::heard::{Heard, pass_on};
 use crate::settings::{Properties, client_config};
 use cxwatch_runtime::ports::{Answer, Fault};
 
-/// How long one `poll` waits for the network at most. Short, because the client's own steps are 100 ms.
-const STEP: Duration = Duration::from_millis(1);
+/// How long to wait for the network before looking again. Short, because the client's own steps are 100 ms.
+const STEP: Duration = Duration::from_micros(500);
 
 /// So many of the client's words are heard before an error is told.
 const WORDS: usize = 20;
@@ -220,7 +220,7 @@ impl TransactionalProducer {
             if !full || Instant::now() >= deadline {
                 return Err(self.send_fault(during, &error));
             }
-            self.base.poll(STEP);
+            self.step();
         }
     }
 
@@ -258,7 +258,7 @@ impl TransactionalProducer {
                     if fault.answer != Answer::Retry || Instant::now() >= deadline {
                         return Err(fault);
                     }
-                    self.base.poll(STEP);
+                    self.step();
                 }
             }
         }
@@ -338,6 +338,12 @@ impl TransactionalProducer {
         }
     }
 
+    /// Lets the network work for a moment. Asleep: a `poll` with a timeout spins through its last millisecond.
+    fn step(&self) {
+        std::thread::sleep(STEP);
+        self.base.poll(Duration::ZERO);
+    }
+
     /// Waits until nothing is in flight; false if the time ran out.
     fn drain(&self, deadline: Instant) -> bool {
         loop {
@@ -348,7 +354,7 @@ impl TransactionalProducer {
             if Instant::now() >= deadline {
                 return false;
             }
-            self.base.poll(STEP);
+            std::thread::sleep(STEP);
         }
     }
 
