@@ -1,6 +1,6 @@
 //! `cxwatch completions`.
 
-use super::{Cli, Outcome};
+use super::{Cli, Outcome, say};
 use anyhow::Result;
 use clap::CommandFactory;
 
@@ -13,6 +13,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "cxwatch", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "cxwatch", &mut script);
+    say(&String::from_utf8(script)?)?;
     Ok(Outcome::Fine)
 }

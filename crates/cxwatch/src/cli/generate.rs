@@ -20,8 +20,8 @@ mod pace;
 /// order of arrival; with it each feed to a file of its own; with --to-kafka to the feeds' topics.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Topics: --to-kafka writes to the topics of the feeds, which must be there (`cxwatch topics create`), keyed by customer and
-hashed as Java clients do (murmur2). With --speed 1, events happen as they are written: for `cxwatch run`. At any other speed
+Topics: --to-kafka writes to the topics of the feeds, which must be there (`cxwatch topics create`), keyed by customer and \
+hashed as Java clients do (murmur2). With --speed 1, events happen as they are written: for `cxwatch run`. At any other speed \
 they keep their times in the past: for `cxwatch replay --from-kafka` and `cxwatch run --bounded`.
 
 Examples:

@@ -1,6 +1,6 @@
 //! `cxwatch init`.
 
-use super::{Outcome, usage};
+use super::{Outcome, say, usage};
 use anyhow::{Context, Result};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -68,21 +68,30 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     }
     let [rules, test, settings] = &paths[..] else { unreachable!("three files") };
     let (rules, test, settings) = (rules.display(), test.display(), settings.display());
-    println!(
-        "Written:
-  {rules}     your rules: the starter, and what you change of it
-  {test}     a test of them
-  {settings}   the settings of the service
-
-Next:
-  cxwatch rules show {rules}           all rules as they hold, and where each value comes from
-  cxwatch rules show starter           the starter itself, with its reasons
-  cxwatch rules check {rules}          after each change
-  cxwatch rules test {test}
-  cxwatch generate --out day && cxwatch replay --rulebook {rules} day/*.jsonl --sort
-                                       what they find in a made-up day; then in your own events
-  cxwatch run --config {settings} --check
-                                       whether the service could begin; then `topics create` and `run`"
-    );
+    let written = table(&[
+        (rules.to_string(), "your rules: the starter, and what you change of it"),
+        (test.to_string(), "a test of them"),
+        (settings.to_string(), "the settings of the service"),
+    ]);
+    let next = table(&[
+        (format!("cxwatch rules show {rules}"), "all rules as they hold, and where each value comes from"),
+        ("cxwatch rules show starter".to_owned(), "the starter itself, with its reasons"),
+        (format!("cxwatch rules check {rules}"), "after each change"),
+        (format!("cxwatch rules test {test}"), "the same"),
+        (
+            format!("cxwatch run --config {settings} --check"),
+            "whether the service could begin; then `topics create` and `run`",
+        ),
+    ]);
+    say(&format!(
+        "Written:\n{written}\nNext:\n{next}\nWhat they find in a made-up day, before you try your own events:\n  \
+         cxwatch generate --out day && cxwatch replay --rulebook {rules} day/*.jsonl --sort\n"
+    ))?;
     Ok(Outcome::Fine)
+}
+
+/// Two columns, the first as wide as it must be.
+fn table(rows: &[(String, &str)]) -> String {
+    let width = rows.iter().map(|(left, _)| left.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(left, right)| format!("  {left:width$}   {right}\n")).collect()
 }

@@ -20,14 +20,14 @@ mod summary;
 /// before its actions. The same input gives the same bytes. A summary goes to standard error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Time: only events move it. A feed that is over, or has no events at all, holds nobody back. At the end the clock stands
+Time: only events move it. A feed that is over, or has no events at all, holds nobody back. At the end the clock stands \
 at the newest event of all input, or at --until.
 
-Order: files that hold the same feeds are read one after the other in the order given; files of different feeds side by
+Order: files that hold the same feeds are read one after the other in the order given; files of different feeds side by \
 side. Where a file is out of order by more than --reorder, sort it: --sort.
 
-Topics: --from-kafka reads the topics of the feeds that some rule needs, committed records only, from --since to where they
-end now; it joins no group and commits nothing. Each partition is a task, as in the service; --partitions N spreads customers
+Topics: --from-kafka reads the topics of the feeds that some rule needs, committed records only, from --since to where they \
+end now; it joins no group and commits nothing. Each partition is a task, as in the service; --partitions N spreads customers \
 over N tasks instead. The topics have the feeds' names, or those of --config, whose time settings then hold, too.
 
 Examples:

@@ -5,7 +5,7 @@ mod diff;
 mod show;
 mod test;
 
-use super::Outcome;
+use super::{Outcome, say};
 use anyhow::Result;
 
 /// Check, show, compare and test rulebooks.
@@ -34,8 +34,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         Command::Diff(args) => diff::run(args),
         Command::Test(args) => test::run(args),
         Command::Schema => {
-            let schema = serde_json::to_string_pretty(&cxwatch_rulebook::rulebook_schema());
-            println!("{}", schema?);
+            let schema = serde_json::to_string_pretty(&cxwatch_rulebook::rulebook_schema())?;
+            say(&format!("{schema}\n"))?;
             Ok(Outcome::Fine)
         }
     }

@@ -128,6 +128,32 @@ fn generated_events_go_to_a_file_per_feed_and_end_where_they_are_told_to() {
 }
 
 #[test]
+fn whoever_has_read_enough_may_stop_reading() {
+    let demo = demo("demo.yaml");
+    let dir = folder();
+    let cases: [&[&str]; 7] = [
+        &["rules", "schema"],
+        &["rules", "check", &demo],
+        &["rules", "show", "starter"],
+        &["rules", "diff", &demo, &demo],
+        &["completions", "zsh"],
+        &["generate", "--events", "1000"],
+        &["run", "--keys"],
+    ];
+    for arguments in cases {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ran = Command::new(env!("CARGO_BIN_EXE_cxwatch"))
+            .args(arguments)
+            .current_dir(dir.path())
+            .stdout(writer)
+            .output()
+            .expect("it ends");
+        assert_eq!((ran.status.code(), ran.stderr.as_slice()), (Some(0), &b""[..]), "{arguments:?}");
+    }
+}
+
+#[test]
 fn completions_are_printed() {
     let ran = cxwatch(folder().path(), &["completions", "bash"], b"");
     assert_eq!(ran.code, 0);

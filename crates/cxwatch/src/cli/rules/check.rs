@@ -1,6 +1,6 @@
 //! `cxwatch rules check`.
 
-use crate::cli::{Outcome, file, usage};
+use crate::cli::{Outcome, file, say, usage};
 use crate::{problems, settings};
 use anyhow::Result;
 use cxwatch_rulebook::{FeedIx, FeedSet, Kind, Rule, Rulebook};
@@ -37,8 +37,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         match &files.result {
             Ok((book, warnings)) => {
                 eprint!("{}", problems::render_of(&files, warnings));
-                print!("{}", summary(&name, book, &problems::count(warnings)));
-                print!("{}", unwatched(book, watched.as_deref()));
+                say(&summary(&name, book, &problems::count(warnings)))?;
+                say(&unwatched(book, watched.as_deref()))?;
             }
             Err(found) => {
                 eprint!("{}", problems::render_of(&files, found));

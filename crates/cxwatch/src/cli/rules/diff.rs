@@ -1,13 +1,13 @@
 //! `cxwatch rules diff`.
 
-use crate::cli::{Outcome, file};
+use crate::cli::{Outcome, file, say};
 use anyhow::Result;
 use std::path::PathBuf;
 
 /// Tell what a new version of a rulebook changes. Layout, comments and the order of rules are no changes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-When a service starts with a changed rulebook, unchanged rules keep everything; open episodes of a changed rule keep the
+When a service starts with a changed rulebook, unchanged rules keep everything; open episodes of a changed rule keep the \
 deadline they had; those of a removed rule close, and its open actions are revoked.
 
 Example:
@@ -27,10 +27,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let (old, new) = (file::rulebook(&args.old)?, file::rulebook(&args.new)?);
     let changes = cxwatch_rulebook::diff(&old, &new);
     if changes.is_empty() {
-        println!("nothing changes");
+        say("nothing changes\n")?;
     }
     for change in &changes {
-        println!("{change}");
+        say(&format!("{change}\n"))?;
     }
     if changes.iter().any(is_of_rule) && old.name == new.name && new.version <= old.version {
         eprintln!("warning: the rules change, and the version does not rise (it is {})", new.version);

@@ -1,6 +1,6 @@
 //! `cxwatch rules show`.
 
-use crate::cli::{Outcome, file, usage};
+use crate::cli::{Outcome, file, say, usage};
 use crate::problems;
 use anyhow::Result;
 use cxwatch_rulebook::PACKS;
@@ -31,15 +31,19 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
     let pack = PACKS.iter().find(|(name, _)| args.file.as_os_str() == *name);
     if let Some((_, text)) = pack.filter(|_| !args.file.exists()) {
-        print!("{text}");
+        say(text)?;
         return Ok(Outcome::Fine);
     }
-    let files = file::compile(&args.file)?;
+    let files = file::compile(&args.file).map_err(|error| {
+        let packs: Vec<&str> = PACKS.iter().map(|(name, _)| *name).collect();
+        let a_word = args.file.extension().is_none() && !args.file.exists() && args.file.as_os_str() != "-";
+        if a_word { usage(format!("{error}, and the packs are: {}", packs.join(", "))) } else { error }
+    })?;
     let name = args.file.display();
     match &files.result {
         Ok((_, warnings)) => {
             eprint!("{}", problems::render_of(&files, warnings));
-            print!("{}", if args.plain { &files.effective } else { &files.shown });
+            say(if args.plain { &files.effective } else { &files.shown })?;
             Ok(Outcome::Fine)
         }
         Err(found) => {

@@ -1,6 +1,6 @@
 //! `cxwatch rules test`.
 
-use crate::cli::{Outcome, file, usage};
+use crate::cli::{Outcome, file, say, usage};
 use crate::scenario::{self, CaseReport, Scenario};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -41,15 +41,15 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
             if case.passed() {
                 passed += 1;
                 if args.verbose {
-                    println!("ok      {}:{}: {}", path.display(), case.line, case.name);
+                    say(&format!("ok      {}:{}: {}\n", path.display(), case.line, case.name))?;
                 }
             } else {
                 failed += 1;
-                print!("{}", render(path, &case));
+                say(&render(path, &case))?;
             }
         }
     }
-    println!("{passed} cases as expected, {failed} not");
+    say(&format!("{passed} cases as expected, {failed} not\n"))?;
     Ok(if failed == 0 { Outcome::Fine } else { Outcome::Problem })
 }
 
