@@ -37,6 +37,10 @@ fn a_check_shows_what_holds_where_it_comes_from_and_no_secret() {
     assert!(line("kafka.bootstrap: localhost:9092 ").ends_with("# run.yaml:2:21"), "{shown}");
     assert!(line("kafka.properties.sasl.password: *** ").ends_with(&format!("# {}", password.0)), "{shown}");
     assert!(!shown.contains("s3cret"), "{shown}");
+    assert!(text(&ran.stderr).contains("the very first start will ask for `start"), "{}", text(&ran.stderr));
+    let whole = format!("{settings}start: {{ read_from: 7d, act_from: now }}\n");
+    let ran = cxwatch(&whole, &["run", "--config", "run.yaml", "--check"], &[password]);
+    assert!(!text(&ran.stderr).contains("first start"), "{}", text(&ran.stderr));
 }
 
 #[test]
@@ -75,6 +79,9 @@ fn what_is_wrong_in_all_files_is_said_at_once() {
     for part in ["write `threads`?", "cannot read away.yaml", "cannot read nowhere.yaml"] {
         assert!(said.contains(part), "{part} in {said}");
     }
+    for place in ["(named at run.yaml:2:11)", "(named at run.yaml:4:26)"] {
+        assert!(said.contains(place), "{place} in {said}");
+    }
     let fitting = settings.replace("away", "rules").replace("threds", "threads");
     let ran = cxwatch(&fitting, &["run", "--config", "run.yaml"], &[]);
     let said = text(&ran.stderr);
@@ -87,7 +94,8 @@ fn what_is_wrong_in_all_files_is_said_at_once() {
 #[test]
 fn a_calendar_of_a_feed_is_one_of_the_rulebook() {
     let settings = "rulebook: cal.yaml\nkafka: { bootstrap: \"localhost:9092\" }\n\
-                    feeds: { web: { expect: 10m, expect_calendar: dask }, customers: {}, outcomes: {} }\n";
+                    feeds: { web: { expect: 10m, expect_calendar: dask }, customers: {}, outcomes: {} }\n\
+                    start: { read_from: 7d, act_from: now }\n";
     let rules = format!(
         "calendars: {{ desk: {{ zone: Europe/Berlin, open: {{ mon-fri: \"08:00-20:00\" }} }} }}\n{RULES}"
     );

@@ -74,6 +74,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         // Made, and thrown away: that is how the client looks at its properties.
         crate::cluster::client(&setup, LOOK_EVERY)?;
         std::io::stdout().write_all(setup.settings.show().as_bytes())?;
+        let start = &setup.settings.start;
+        if start.read_from.is_none() || start.act_from.is_none() {
+            let note = "note: the very first start will ask for `start: { read_from: 7d, act_from: now }`, which is not all set";
+            writeln!(std::io::stderr(), "{note}")?;
+        }
         return Ok(Outcome::Fine);
     }
     log::start(&setup.settings.log);

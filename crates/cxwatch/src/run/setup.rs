@@ -61,14 +61,25 @@ pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>) -> Result<Setup
     let book = rulebook.or(named).and_then(|path| {
         let calendars: Vec<&str> =
             settings.feeds.values().filter_map(|feed| feed.expect_calendar.as_deref()).collect();
-        file::rulebook_with(path, &calendars).map_err(|error| wrong.push(error.to_string())).ok()
+        let read = file::rulebook_with(path, &calendars);
+        let place = if rulebook.is_some() { String::new() } else { origin(&settings, &["rulebook"]) };
+        read.map_err(|error| wrong.push(format!("{error}{place}"))).ok()
     });
     let Some((source, book)) = book else {
-        let mappings = settings.feeds.values().filter_map(|feed| feed.mapping.as_deref());
-        wrong.extend(mappings.filter_map(|path| file::yaml(path).err()).map(|error| error.to_string()));
+        for (name, feed) in &settings.feeds {
+            if let Some(Err(error)) = feed.mapping.as_deref().map(file::yaml) {
+                wrong.push(format!("{error}{}", origin(&settings, &["feeds", name, "mapping"])));
+            }
+        }
         return Err(refused(&wrong));
     };
     assemble_with(settings, source, book, wrong)
+}
+
+/// Where the settings name a file, to be said of an error in it.
+fn origin(settings: &Settings, path: &[&str]) -> String {
+    let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+    settings.values.get(&path).map_or(String::new(), |given| format!(" (named at {})", given.origin))
 }
 
 fn refused(wrong: &[String]) -> anyhow::Error {
@@ -120,9 +131,10 @@ fn feeds(settings: &Settings, book: &Rulebook, wrong: &mut Vec<String>) -> Vec<F
         ));
     }
     let one = |name: &&str| {
+        let place = origin(settings, &["feeds", name, "mapping"]);
         let settings = settings.feeds.get(*name).cloned().unwrap_or_else(|| FeedSettings::of(name));
         let mapping = settings.mapping.as_deref().and_then(|path| {
-            let read = file::mapping(path, &book.catalogue).map_err(|error| error.to_string());
+            let read = file::mapping(path, &book.catalogue).map_err(|error| format!("{error}{place}"));
             let mapping = read.and_then(|mapping| fits(&mapping, name).map(|()| mapping));
             mapping.map(Arc::new).map_err(|error| wrong.push(error)).ok()
         });
