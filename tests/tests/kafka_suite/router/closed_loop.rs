@@ -15,9 +15,6 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Whether the service reads outcomes.
-const OUTCOMES_ARE_READ: bool = false;
-
 /// A restart and a restore, on a machine that has other things to do.
 const AT_WORK: Duration = Duration::from_secs(60);
 
@@ -45,7 +42,6 @@ fn nobody_is_called_twice_nor_when_it_is_over_whoever_is_killed() {
     let Some(python) = Packages::python() else { return };
     let stage = Stage::new("router", broker.bootstrap(), &rulebook()).with_static_membership();
     stage.make_topics();
-    make_outcomes(&python, &stage);
     let watch = Watch::start(stage.bootstrap(), &stage.topic("actions"));
     let mut play = Play::begin(&stage, python);
     let (kills, router_kills) = if is_long() { (10, 3) } else { (3, 1) };
@@ -67,9 +63,7 @@ fn nobody_is_called_twice_nor_when_it_is_over_whoever_is_killed() {
     let records = stage.path("records.jsonl");
     let read = read(&play.python, &stage, &["actions", "outcomes"], &records);
     assert_eq!(read.get("outcome.accepted"), tally.outcomes.get("accepted"), "{read:?}");
-    if OUTCOMES_ARE_READ {
-        play.outcomes_were_applied(tally.outcomes.values().sum());
-    }
+    play.outcomes_were_applied(tally.outcomes.values().sum());
     if let Some(node) = Packages::node() {
         let mut validate = node.validate();
         validate.arg(&records);
@@ -77,15 +71,6 @@ fn nobody_is_called_twice_nor_when_it_is_over_whoever_is_killed() {
     }
     play.router.stop();
     play.service.stop();
-}
-
-/// The topic of outcomes, where the service does not make it.
-fn make_outcomes(python: &Packages, stage: &Stage) {
-    if stage.book.feed_named("outcomes").is_none() {
-        let mut make = python.run_python("tests/contract/topic.py");
-        make.args([stage.bootstrap(), &stage.topic("outcomes"), &PARTITIONS.to_string()]);
-        program::finish(make);
-    }
 }
 
 /// A process that is not under test, ended with this value at the latest.
@@ -151,6 +136,8 @@ struct Play<'s> {
     events: Process,
     router: Process,
     draw: Draw,
+    /// How many outcomes there were when the service was started last.
+    outcomes_before: usize,
 }
 
 impl<'s> Play<'s> {
@@ -158,7 +145,7 @@ impl<'s> Play<'s> {
         let service = stage.start_alone("a");
         let events = Process::start("events", stage, generate(stage));
         let router = Process::start("router", stage, router(stage, &python));
-        Play { stage, python, service, events, router, draw: Draw::new(seed() + 2) }
+        Play { stage, python, service, events, router, draw: Draw::new(seed() + 2), outcomes_before: 0 }
     }
 
     fn pause(&mut self, from: i64, to: i64) {
@@ -174,6 +161,7 @@ impl<'s> Play<'s> {
         self.events.assert_alive();
         self.service.kill();
         self.pause(0, 1_000);
+        self.outcomes_before = self.stage.read("outcomes").len();
         self.service = self.stage.start("a");
     }
 
@@ -209,11 +197,18 @@ impl<'s> Play<'s> {
         found.unwrap_or_else(|wrong| panic!("{}\n{}", wrong.join("\n"), self.router.last_words()))
     }
 
-    /// Whatever the router said was taken, and nothing was revoked after a contact.
+    /// The service has read what the router said, by its own count: what was new to its last process at least. It knew
+    /// every action that was named, and refused nothing.
     fn outcomes_were_applied(&self, outcomes: usize) {
-        wait_for("all outcomes are applied", AT_WORK, || {
-            self.service.metric("cxwatch_outcomes_total") >= outcomes as f64
+        let new = outcomes - self.outcomes_before;
+        assert!(new > 0, "nothing was answered after the last kill");
+        wait_for("all outcomes are read", AT_WORK, || {
+            self.service.metric("cxwatch_outcomes_total") >= new as f64
         });
+        let counted = self.service.metric("cxwatch_outcomes_total");
+        assert!(counted <= outcomes as f64, "{counted} outcomes counted, {outcomes} written");
+        assert_eq!(self.service.metric("cxwatch_unknown_action_outcomes"), 0.0);
+        assert_eq!(self.stage.read("dead-letters").len(), 0);
     }
 }
 

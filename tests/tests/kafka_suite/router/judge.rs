@@ -1,7 +1,10 @@
-//! What was done about each action, from the router's own list of calls and from the topics; and whether that was right.
+//! What was done about each action, from the router's own list of calls and from the topics; and whether that was right, of
+//! the router and of the service.
 
 use super::watch::Seen;
 use crate::client::Kept;
+use crate::stage::MAX_DELAY_MS;
+use cxwatch_event::rfc3339;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -48,14 +51,26 @@ pub(super) struct Tally {
     pub(super) revoked: usize,
     pub(super) outcomes: BTreeMap<String, usize>,
     pub(super) interrupted: usize,
+    /// Updated after somebody was reached, where it would have been revoked or have expired before.
+    pub(super) told_after_contact: usize,
 }
 
 /// What is known of an action.
 #[derive(Debug, Default)]
 struct Told<'s> {
     messages: Vec<&'s Seen>,
-    /// The kinds of outcomes, in their order.
-    outcomes: Vec<String>,
+    /// In their order.
+    outcomes: Vec<Answer>,
+}
+
+/// An outcome, committed.
+#[derive(Debug)]
+struct Answer {
+    kind: String,
+    /// When it happened.
+    time: i64,
+    /// When the broker took it.
+    appended_at: i64,
 }
 
 /// Holds calls and outcomes against the actions.
@@ -99,10 +114,13 @@ pub(super) fn judge(
         if kept.partition != home || data["partition"] != home {
             wrong.push(format!("partition {} instead of {home}: {outcome}", kept.partition));
         }
-        told.outcomes.push(kind);
+        let time = outcome["time"].as_str().and_then(rfc3339::parse).expect("an instant");
+        told.outcomes.push(Answer { kind, time, appended_at: kept.appended_at });
     }
     for (action, told) in &told {
         wrong.extend(wrong_of_outcomes(action, told, called.contains(action), now));
+        wrong.extend(wrong_after_contact(action, told));
+        tally.told_after_contact += usize::from(after_contact(told).any(|seen| seen.kind == "updated"));
         let last = told.messages.last().expect("it was told of");
         tally.revoked += usize::from(last.kind == "revoked");
         tally.withdrawn +=
@@ -141,7 +159,7 @@ fn wrong_of_call(call: &Call, told: &Told<'_>) -> Vec<String> {
 
 /// Each kind of outcome at most once, in an order that makes sense; everything that is still wanted is dealt with.
 fn wrong_of_outcomes(action: &str, told: &Told<'_>, called: bool, now: i64) -> Option<String> {
-    let outcomes: Vec<&str> = told.outcomes.iter().map(String::as_str).collect();
+    let outcomes: Vec<&str> = told.outcomes.iter().map(|answer| answer.kind.as_str()).collect();
     let last = told.messages.last().expect("it was told of");
     let wanted = ["requested", "updated"].contains(&last.kind.as_str()) && last.expires > now;
     let right = match (called, outcomes.as_slice()) {
@@ -155,3 +173,19 @@ fn wrong_of_outcomes(action: &str, told: &Told<'_>, called: bool, now: i64) -> O
     };
     (!right).then(|| format!("{action}: called {called}, outcomes {outcomes:?}, last told {last:?}"))
 }
+
+/// What was said of an action after somebody had been reached; nothing if that was known too late.
+fn after_contact<'t>(told: &'t Told<'_>) -> impl Iterator<Item = &'t Seen> {
+    let in_time = |answer: &&Answer| answer.appended_at - answer.time <= MAX_DELAY_MS;
+    let contacted = told.outcomes.iter().filter(|answer| answer.kind == "contacted").find(in_time);
+    let after = contacted.map_or(i64::MAX, |answer| answer.time);
+    told.messages.iter().copied().filter(move |seen| seen.time > after)
+}
+
+/// Nothing is taken back, and nothing expires, once the customer was reached: that is the service's part.
+fn wrong_after_contact(action: &str, told: &Told<'_>) -> Vec<String> {
+    let taken_back = after_contact(told).filter(|seen| ["revoked", "expired"].contains(&seen.kind.as_str()));
+    taken_back.map(|seen| format!("{action}: {} after a contact: {seen:?}", seen.kind)).collect()
+}
+
+mod wrong_routers;

@@ -22,6 +22,8 @@ pub(super) struct Seen {
     pub(super) revision: u64,
     /// `requested`, `updated`, `revoked` or `expired`.
     pub(super) kind: String,
+    /// When it was decided, in event time.
+    pub(super) time: i64,
     pub(super) expires: i64,
 }
 
@@ -70,7 +72,7 @@ impl Watch {
 fn note(record: &impl Message) -> Seen {
     let message: Value = serde_json::from_slice(record.payload().unwrap_or_default()).expect("JSON");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let expires = cxwatch_event::rfc3339::parse(&text(&message["expirytime"])).expect("an action expires");
+    let instant = |name: &str| cxwatch_event::rfc3339::parse(&text(&message[name])).expect("an instant");
     Seen {
         at: now(),
         partition: record.partition(),
@@ -78,6 +80,7 @@ fn note(record: &impl Message) -> Seen {
         action_id: text(&message["data"]["action_id"]),
         revision: message["data"]["revision"].as_u64().expect("a revision"),
         kind: text(&message["type"]).trim_start_matches("action.").to_owned(),
-        expires,
+        time: instant("time"),
+        expires: instant("expirytime"),
     }
 }
