@@ -2,6 +2,8 @@
 //! its instant; nothing that must not; and whatever else is found is what the evaluator finds that reads the meanings off
 //! the page. With disorder and duplicates in the input.
 
+#[path = "starter/success.rs"]
+mod success;
 #[path = "starter/weeks.rs"]
 mod weeks;
 
