@@ -125,10 +125,16 @@ fn colons_and_stars_that_yaml_reads_otherwise() {
             r.yaml:6:19: error: this is not valid YAML: mapping values are not allowed in this context; expected quotes around a text that contains `: `
         "#]],
     );
-    check("rulebook: t\nversion: 1\nrules:\n  - id: a\n     kind: match\n", expect![[r#"
+    check(
+        "rulebook: t\nversion: 1\nrules:\n  - id: a\n     kind: match\n",
+        expect![[r#"
         r.yaml:5:10: error: this is not valid YAML: mapping values are not allowed in this context; expected the keys of one map at the same indent: this line begins too far right
-    "#]]);
-    check("rulebook: t\nversion: 1\nrules: [ { id: a, kind: match, event: *.failed } ]\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "rulebook: t\nversion: 1\nrules: [ { id: a, kind: match, event: *.failed } ]\n",
+        expect![[r#"
         r.yaml:3:39: error: an alias (`*name`) stands here; expected the value itself; in quotes, if a pattern is meant: `"*.failed"`
-    "#]]);
+    "#]],
+    );
 }
