@@ -6,6 +6,7 @@
 use cxwatch_rulebook::yaml::{Body, Node, Reader, parse, parse_decimal};
 use cxwatch_rulebook::{compile, rulebook_schema};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -86,6 +87,35 @@ fn every_block_of_the_reference_is_valid_by_the_schema() {
         let errors: String =
             schema.iter_errors(&value).map(|e| format!("\n{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "the block in line {line} of docs/rulebook.md:{errors}");
+    }
+}
+
+#[test]
+fn the_reference_shows_every_key_that_a_rulebook_can_have() {
+    let mut known = BTreeSet::new();
+    visit(&rulebook_schema(), &mut |key, value| {
+        if key == "properties" {
+            known.extend(value.as_object().into_iter().flat_map(|keys| keys.keys().cloned()));
+        }
+    });
+    for (_, source) in blocks() {
+        visit(&as_json(&source), &mut |key, _| {
+            known.remove(key);
+        });
+    }
+    assert_eq!(known, BTreeSet::new(), "no block of docs/rulebook.md has these keys");
+}
+
+fn visit(value: &Value, each: &mut dyn FnMut(&str, &Value)) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                each(key, value);
+                visit(value, each);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| visit(value, each)),
+        _ => {}
     }
 }
 
