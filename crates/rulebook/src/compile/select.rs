@@ -55,6 +55,11 @@ impl Scope<'_> {
                 self.reader
                     .error(item.place, "a map stands here")
                     .expected("a name or a pattern; `where` goes beside `event`, into the same map");
+                // What is meant is plain: read it, so that nothing else in it goes unsaid.
+                if let Some(map) = self.reader.map(item, "a selector") {
+                    targets.extend(self.selection(&map).named);
+                    map.done();
+                }
                 continue;
             }
             targets.extend(self.targets(item));

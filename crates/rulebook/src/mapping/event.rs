@@ -2,7 +2,7 @@
 
 use super::scope::Scope;
 use super::{cond, expr, time};
-use crate::yaml::{Body, Node, Place};
+use crate::yaml::{Body, Node, Place, nearest};
 use cxwatch_event::mapping::{Cond, Data, DataValue, EventPlan, Expr, Kind, TypePlan};
 use cxwatch_event::{Catalogue, Field, FieldType, TypeId};
 
@@ -84,10 +84,12 @@ fn named(
     let reader = scope.reader;
     let name = reader.text(node)?;
     let Some(id) = catalogue.id(name) else {
-        let names = catalogue.types().map(|(_, spec)| spec.name.as_str());
+        let names = || catalogue.types().map(|(_, spec)| spec.name.as_str());
         let problem = reader.error(node.place, format!("there is no event type `{name}`"));
-        problem.expected("a type of the catalogue or of the rulebook's `types`").nearest(name, names);
-        return None;
+        problem.expected("a type of the catalogue or of the rulebook's `types`").nearest(name, names());
+        // The fields are checked against what was most likely meant.
+        let id = catalogue.id(nearest(name, names())?)?;
+        return Some(Named { case, id, place: node.place });
     };
     if let (Some(home), Some(feed)) = (catalogue.spec(id).feed.as_deref(), feed)
         && home != feed
@@ -95,7 +97,6 @@ fn named(
         let problem =
             reader.error(node.place, format!("`{name}` belongs to the feed `{home}`, not to `{feed}`"));
         problem.expected(format!("another entry of `feeds`, with `feed: {home}`, for it"));
-        return None;
     }
     Some(Named { case, id, place: node.place })
 }

@@ -470,7 +470,10 @@ feeds:
          m.yaml:13:9: error: `who` is no JSON pointer; expected a pointer such as `/order/id`; write `/who`?\n\
          m.yaml:15:41: error: `%H:%M`: says nothing of the year\n\
          m.yaml:16:56: error: there is no time zone `Berlin`; expected a name such as `Europe/Berlin`, `UTC`, or an offset such as `+02:00`\n\
+         m.yaml:18:9: error: `contact.queued` requires the field `channel`; expected `channel: ...` in `data`\n\
+         m.yaml:18:9: error: `contact.queued` requires the field `contact_id`; expected `contact_id: ...` in `data`\n\
          m.yaml:18:15: error: there is no event type `contact.qeued`; expected a type of the catalogue or of the rulebook's `types`; write `contact.queued`?\n\
+         m.yaml:20:9: error: `order.placed` requires the field `order_id`; expected `order_id: ...` in `data`\n\
          m.yaml:20:15: error: `order.placed` belongs to the feed `transaction`, not to `contact-center`; expected another entry of `feeds`, with `feed: transaction`, for it\n\
          m.yaml:22:9: error: `contact.queued` requires the field `channel`; expected `channel: ...` in `data`\n\
          m.yaml:23:15: error: there is no time `quued`; expected the name of an entry of `times` above, or `{ column: ... }`; write `queued`?\n\

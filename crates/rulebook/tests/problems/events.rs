@@ -13,7 +13,7 @@ fn events_and_patterns() {
   - { id: e, kind: match, event: rule:uses-call.warning }
   - { id: f, kind: match }
   - { id: g, kind: match, event: }
-  - { id: h, kind: match, event: { event: order.placed } }
+  - { id: h, kind: match, event: { event: order.placd, where: { data.valeu: 3 } } }
   - { id: i, kind: match, event: \"wbe.*\" }",
         expect![[r#"
             r.yaml:6:34: error: no event type matches `web.x*`; write `web.*`?
@@ -25,6 +25,8 @@ fn events_and_patterns() {
             r.yaml:11:5: error: a rule of kind `match` has no `event`; expected `event: ...` in it
             r.yaml:12:32: error: nothing stands here; expected a value or a list
             r.yaml:13:34: error: a map stands here; expected a name or a pattern; `where` goes beside `event`, into the same map
+            r.yaml:13:43: error: `order.placd` is not an event type; expected an event type of the catalogue or of this rulebook's `types`; write `order.placed`?
+            r.yaml:13:65: error: `order.placed` has no field `data.valeu`; write `data.value`?
             r.yaml:14:34: error: no event type matches `wbe.*`; write `web.*`?
         "#]],
     );
