@@ -16,7 +16,7 @@ use std::io::Write;
 #[command(after_help = "\
 Examples:
   cxwatch explain --customer c1 --rule cart-abandonment --rulebook retail.yaml day/*.jsonl
-  cxwatch explain --customer c1 --at 2026-11-24T12:00:00Z --json --config cxwatch.yaml --from-kafka broker:9092 --since 2d
+  cxwatch explain --customer c1 --json --config cxwatch.yaml --from-kafka broker:9092 --since 2d
 
 Exit code: 0 told, 1 something could not be read, or there is no such customer, 2 wrong usage, rulebook or mapping.")]
 pub(crate) struct Args {

@@ -33,7 +33,7 @@ over N tasks instead. The topics have the feeds' names, or those of --config, wh
 Examples:
   cxwatch replay --rulebook retail.yaml day/web.jsonl day/transaction.jsonl.zst
   cxwatch replay --rulebook calls.yaml --mapping calls.map.yaml --sort --out found.jsonl calls-*.csv
-  cxwatch replay --rulebook new.yaml --config cxwatch.yaml --from-kafka broker:9092 --since 30d --out found.jsonl
+  cxwatch replay -r new.yaml --config cxwatch.yaml --from-kafka broker:9092 --since 30d -o found.jsonl
   zcat events.gz | cxwatch replay --rulebook retail.yaml --until 2026-11-25 -
 
 Exit code: 0 fine, 1 something was refused or could not be read, 2 wrong usage, rulebook or mapping.")]
