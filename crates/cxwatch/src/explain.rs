@@ -124,6 +124,7 @@ impl Sink for Follower {
                     time: event.time,
                     id: event.id.clone(),
                     source: event.source.clone(),
+                    names: None,
                 });
             } else if !self.seen && self.near.len() < NEAR_MAX && is_near(&event.customer, &self.customer) {
                 self.near.insert(event.customer.clone());

@@ -2,11 +2,12 @@
 
 use crate::ActionId;
 use compact_str::CompactString;
-use cxwatch_engine::{Clock, Detection, EventRef};
+use cxwatch_engine::{Clock, Detection, EventRef, Names};
 use cxwatch_event::messages::SuppressionReason;
 use cxwatch_event::{Micro, Millis};
 use cxwatch_rulebook::{Class, Level, RuleIx, Rulebook};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A candidate that waits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,7 @@ struct KeptEvent {
     time: Millis,
     id: CompactString,
     source: CompactString,
+    names: Option<Arc<Names>>,
 }
 
 /// The number of a rule that the rulebook no longer has.
@@ -134,6 +136,7 @@ impl KeptEvent {
             time: e.time,
             id: e.id.clone(),
             source: e.source.clone(),
+            names: e.names.clone(),
         }
     }
 
@@ -146,6 +149,7 @@ impl KeptEvent {
             time: self.time,
             id: self.id.clone(),
             source: self.source.clone(),
+            names: self.names.clone(),
         }
     }
 }

@@ -89,13 +89,23 @@ pub(crate) fn book(actions: Vec<Action>, rules: Vec<Rule>) -> Rulebook {
         profile: Some(TypeId(0)),
         desk_uses: vec![],
         interest: Interest::default(),
+        references: Vec::new(),
         by_type: vec![vec![]; 2],
         by_detection,
     }
 }
 
 pub(crate) fn about(id: &str) -> EventRef {
-    EventRef { feed: 0, kind: Some(0), sub: 0, offset: 7, time: 1, id: id.into(), source: "/s".into() }
+    EventRef {
+        feed: 0,
+        kind: Some(0),
+        sub: 0,
+        offset: 7,
+        time: 1,
+        id: id.into(),
+        source: "/s".into(),
+        names: None,
+    }
 }
 
 /// A breach of the rule with that number, for `c1` and the key `k`.

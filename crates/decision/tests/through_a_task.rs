@@ -1,6 +1,8 @@
 //! Decisions inside a task: woken in time, and going on from a snapshot as if nothing had been.
 
-use cxwatch_decision::{Decider, DeciderHead, DeciderSettings, Decision, Published, WallClock};
+use cxwatch_decision::{
+    Decider, DeciderHead, DeciderSettings, Decision, Message, Messages, Published, WallClock,
+};
 use cxwatch_engine::{Blindness, FOREVER, Head, Judge, NEVER, Settings, Task};
 use cxwatch_event::{Decoder, Millis, RawRecord, Record, rfc3339};
 use cxwatch_rulebook::{FeedIx, Rulebook};
@@ -186,6 +188,40 @@ fn what_came_of_an_action_and_what_follows_from_time_alone_reaches_the_books() {
             "chat Updated 2 NotAccepted",
         ]
     );
+}
+
+#[test]
+fn a_route_names_what_its_events_name() {
+    let mut task = task();
+    let data = r#"{"contact_id":"k1","conversation_id":"v1","channel":"voice","queue":"q"}"#;
+    read(&mut task, "contact.queued", "c1", "09:00", data);
+    pass(&mut task, "09:00");
+    // What an open episode is about is known through a restart, too.
+    let mut task = restored(&mut task);
+    pass(&mut task, "09:02");
+    (0..8).for_each(|n| {
+        let data = format!(r#"{{"value":5,"order_id":"o{n}"}}"#);
+        read(&mut task, "payment.failed", &format!("p{n}"), "09:03", &data);
+    });
+    pass(&mut task, "09:04");
+    let (book, settings) = (Arc::clone(task.book()), task.settings().clone());
+    let messages = Messages::new(&book, &settings);
+    let mut routes = Vec::new();
+    for decision in task.desk_mut().take_decisions() {
+        if let Message::Action(action) = messages.decision(0, &decision) {
+            let route = action.data.route;
+            routes.push((action.subject, route.contact_id, route.conversation_id, route.order_id));
+        }
+    }
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(routes[0], (some("c1"), some("k1"), some("v1"), None));
+    let orders = routes.iter().filter(|(_, _, _, order)| order.is_some());
+    let orders: Vec<_> =
+        orders.map(|(customer, _, _, order)| (customer.as_deref(), order.as_deref())).collect();
+    assert!(!orders.is_empty(), "half of them are held out");
+    for (customer, order) in orders {
+        assert_eq!(customer.map(|c| c.replace('p', "o")).as_deref(), order);
+    }
 }
 
 fn tell(decision: &Decision) -> String {

@@ -3,7 +3,7 @@
 use crate::absence::{Ctx, Entry, Episode, Fired, Turn};
 use crate::customers::{IdHash, State};
 use crate::due::Due;
-use crate::effect::{Detection, Effect, Ended, EventRef};
+use crate::effect::{Detection, Effect, Ended, EventRef, Names};
 use crate::explain::{Note, What, holding};
 use crate::place::Pos;
 use crate::window::{Arrival, Completion, FiredWindow};
@@ -60,7 +60,7 @@ struct Finding {
     pos: Pos,
 }
 
-pub(crate) fn reference(feed: FeedIx, offset: i64, event: &Event) -> EventRef {
+pub(crate) fn reference(book: &Rulebook, feed: FeedIx, offset: i64, event: &Event) -> EventRef {
     EventRef {
         feed: feed.0,
         kind: Some(event.kind.0),
@@ -69,6 +69,7 @@ pub(crate) fn reference(feed: FeedIx, offset: i64, event: &Event) -> EventRef {
         time: event.time,
         id: event.id.clone(),
         source: event.source.clone(),
+        names: Names::of(book, event),
     }
 }
 
@@ -90,7 +91,7 @@ impl<D: Desk> Task<D> {
             return self.note_repeated(book, at, feed, offset, event);
         }
         self.counts.applied += 1;
-        let reference = reference(feed, offset, event);
+        let reference = reference(book, feed, offset, event);
         if book.profile == Some(event.kind) {
             // Nothing is judged again: what was known at the time counts.
             let profile = self.customers.live(at).profile.get_or_insert_default();

@@ -2,10 +2,11 @@
 
 use crate::change::Renumbered;
 use compact_str::CompactString;
-use cxwatch_event::{Micro, Millis, Reason, TypeId};
-use cxwatch_rulebook::{FeedIx, Level, RuleIx};
+use cxwatch_event::{Event, Micro, Millis, Reason, TypeId};
+use cxwatch_rulebook::{FeedIx, Level, RuleIx, Rulebook};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Measures of an episode or window, in the order of [`cxwatch_rulebook::Rule::measures`].
 pub type Measures = SmallVec<[Option<Micro>; 2]>;
@@ -30,6 +31,33 @@ pub struct EventRef {
     pub id: CompactString,
     /// CloudEvents `source`.
     pub source: CompactString,
+    /// What the event names that a router knows, if anything.
+    pub names: Option<Arc<Names>>,
+}
+
+/// References that an event names: by their place in [`cxwatch_rulebook::REFERENCES`], in ascending order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Names(Vec<(u8, CompactString)>);
+
+/// Longer values are no references.
+const NAME_BYTES_MAX: usize = 128;
+
+impl Names {
+    pub(crate) fn of(book: &Rulebook, event: &Event) -> Option<Arc<Self>> {
+        let fields = book.references.get(usize::from(event.kind.0)).filter(|fields| !fields.is_empty())?;
+        let named = fields.iter().filter_map(|(reference, field)| {
+            let text = event.field(*field).map(cxwatch_rulebook::key_text)?;
+            (text.len() <= NAME_BYTES_MAX).then_some((*reference, text))
+        });
+        let names: Vec<_> = named.collect();
+        (!names.is_empty()).then(|| Arc::new(Names(names)))
+    }
+
+    /// The value of a reference, by its name in an event.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let at = cxwatch_rulebook::REFERENCES.iter().position(|reference| *reference == name)?;
+        self.0.iter().find(|(reference, _)| usize::from(*reference) == at).map(|(_, value)| value.as_str())
+    }
 }
 
 impl EventRef {

@@ -245,7 +245,7 @@ impl<D: Desk> Task<D> {
             let customer = self.customers.live(at);
             let profile = customer.profile.as_deref().unwrap_or(&cxwatch_event::UNKNOWN);
             let moment = Moment { book, customer: &customer.id, profile, instant };
-            self.desk.repeated(&moment, &reference(feed, offset, event));
+            self.desk.repeated(&moment, &reference(book, feed, offset, event));
         }
     }
 

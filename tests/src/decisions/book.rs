@@ -62,6 +62,7 @@ pub fn draw_book(draw: &mut Draw) -> Rulebook {
         profile: catalogue.id("customer.profile_updated"),
         desk_uses: desk_uses(&catalogue),
         interest: Interest::default(),
+        references: Vec::new(),
         actions,
         catalogue: catalogue.into(),
     }

@@ -204,7 +204,16 @@ impl Telling<'_> {
     fn event(&mut self, time: Millis) -> EventRef {
         self.ids += 1;
         let id = format_compact!("e{}", self.ids);
-        EventRef { feed: 0, kind: Some(0), sub: 0, offset: self.ids as i64, time, id, source: "s".into() }
+        EventRef {
+            feed: 0,
+            kind: Some(0),
+            sub: 0,
+            offset: self.ids as i64,
+            time,
+            id,
+            source: "s".into(),
+            names: None,
+        }
     }
 
     fn begin(&mut self) {

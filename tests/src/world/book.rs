@@ -332,6 +332,7 @@ pub fn compile(catalogue: Catalogue, drafts: &[Draft]) -> Rulebook {
         profile,
         desk_uses: Vec::new(),
         interest,
+        references: Vec::new(),
         by_type,
         by_detection,
     }

@@ -162,6 +162,7 @@ impl<'a> Words<'a> {
                     time: sight.time,
                     id: "".into(),
                     source: "".into(),
+                    names: None,
                 };
                 format!("seen at {} ({})", at(sight.time), (self.question.place)(&event))
             }

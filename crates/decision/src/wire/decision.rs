@@ -9,6 +9,7 @@ use cxwatch_event::messages::{
     SuppressionData, SuppressionKind, SuppressionMessage, TimelineEntry, Verb, Why, severity_number,
 };
 use cxwatch_rulebook::{Action, Class};
+use std::iter;
 
 /// A route has to fit.
 const ROUTE_BYTES_MAX: usize = 2_000;
@@ -53,7 +54,14 @@ impl Messages<'_> {
         let text = |of: fn(&Action) -> &str| action.map(of).unwrap_or_default().to_string();
         let skills = action.map(|a| a.skills.join(",")).filter(|s| !s.is_empty());
         let names = self.book.rule_named(&change.rule).and_then(|rule| self.key_field(rule));
-        let about = |field: &str| (names == Some(field)).then(|| change.key.to_string());
+        // The event that it is about knows best, then the newest that speaks for it.
+        let evidence = change.detection().map_or(&[][..], |d| &d.evidence);
+        let events = || iter::once(&change.about).chain(evidence.iter().rev());
+        let about = |field: &str| {
+            let of_key = (names == Some(field)).then_some(change.key.as_str());
+            let of_events = || events().find_map(|event| event.names.as_ref()?.get(field));
+            of_key.or_else(of_events).map(str::to_owned)
+        };
         let mut route = Route {
             verb: match change.class {
                 Class::Offer => Verb::Offer,
@@ -75,7 +83,7 @@ impl Messages<'_> {
             order_id: about("order_id"),
             cart_id: about("cart_id"),
             post_id: about("post_id"),
-            network: None,
+            network: about("network"),
             sentence: String::new(),
         };
         route.sentence = cut(&change.sentence, ROUTE_BYTES_MAX.saturating_sub(length(&route)));
@@ -144,6 +152,7 @@ fn length(route: &Route) -> usize {
         &route.order_id,
         &route.cart_id,
         &route.post_id,
+        &route.network,
     ];
     let all = texts.into_iter().chain(skills).chain(references.into_iter().filter_map(|r| r.as_deref()));
     500 + all.map(str::len).sum::<usize>()

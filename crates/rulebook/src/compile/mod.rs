@@ -20,7 +20,10 @@ mod types;
 
 use crate::canon;
 use crate::yaml::{Body, Entry, Name, Node, Problem, Reader};
-use crate::{Action, ActionField, Cond, DeskUse, Factor, FeedIx, FieldRef, MeasureRef, Rulebook};
+use crate::{
+    Action, ActionField, Cond, DeskUse, Factor, FeedIx, FieldRef, MeasureRef, REFERENCES, Roles, RuleUse,
+    Rulebook,
+};
 use compact_str::CompactString;
 use cxwatch_event::{Catalogue, FieldIx, Interest, TypeId, TypeSpec, builtin};
 use scope::{Head, Scope, Target};
@@ -134,6 +137,7 @@ pub(crate) fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option
     let feed_of_type: Vec<_> = catalogue.types().map(|(_, t)| number(t.feed.as_ref()?)).collect();
     let mut linked = link::link(&catalogue, &feed_of_type, &actions, drafts, &ranks, &built_on);
     interest_of_desk(&catalogue, &desk_uses, profile, &mut linked.interest);
+    let references = references(&catalogue, &actions, &linked.by_type, &mut linked.interest);
     let mut book = Rulebook {
         name: name?.into(),
         version: version? as u32,
@@ -148,6 +152,7 @@ pub(crate) fn read(reader: &Reader, tree: &Node, catalogue: Catalogue) -> Option
         rules: linked.rules,
         actions,
         interest: linked.interest,
+        references,
         by_type: linked.by_type,
         by_detection: linked.by_detection,
     };
@@ -246,6 +251,39 @@ fn interest_of_desk(
     if let Some((id, fields)) = profile {
         see(id, fields);
     }
+}
+
+/// Which fields of which types are references of an action: those of events that detections rest on. The decoder extracts
+/// them, too.
+fn references(
+    catalogue: &Catalogue,
+    actions: &[Action],
+    by_type: &[Vec<RuleUse>],
+    interest: &mut Interest,
+) -> Vec<Vec<(u8, FieldIx)>> {
+    const PASSING: u32 = Roles::REFRESH
+        | Roles::STOP
+        | Roles::PAUSE
+        | Roles::RESUME
+        | Roles::RESET
+        | Roles::UNLESS
+        | Roles::SUCCESS;
+    let rests_on = |used: &RuleUse| used.roles.iter().any(|(roles, _)| roles & !PASSING != 0);
+    let of_type = |(spec, uses): (&TypeSpec, &Vec<RuleUse>)| {
+        if actions.is_empty() || !uses.iter().any(rests_on) {
+            return Vec::new();
+        }
+        let named = REFERENCES.iter().enumerate();
+        named.filter_map(|(at, name)| Some((at as u8, spec.field(name)?))).collect()
+    };
+    let types = catalogue.types().map(|(_, spec)| spec);
+    let references: Vec<Vec<(u8, FieldIx)>> = types.zip(by_type).map(of_type).collect();
+    for (fields, interest) in references.iter().zip(&mut interest.types) {
+        for (_, field) in fields {
+            interest.get_or_insert_default().fields |= 1 << field.0;
+        }
+    }
+    references
 }
 
 fn top_entries<'n>(tree: &'n Node, key: &str) -> &'n [Entry] {

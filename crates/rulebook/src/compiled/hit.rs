@@ -150,7 +150,7 @@ impl RuleUse {
 }
 
 /// A key as text: what conditions, detections and ids show of it.
-fn key_text(value: &Value) -> CompactString {
+pub fn key_text(value: &Value) -> CompactString {
     use compact_str::ToCompactString;
     match value {
         Value::Text(text) => text.clone(),

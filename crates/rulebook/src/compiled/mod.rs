@@ -13,6 +13,6 @@ mod rulebook;
 
 pub use cond::{Cond, FieldRef, MeasureRef, Op, Table};
 pub use facts::{DetectionFacts, Facts};
-pub use hit::{Hit, Per, Roles, RuleUse};
+pub use hit::{Hit, Per, Roles, RuleUse, key_text};
 pub use rule::{Fold, Guard, Kind, Level, Measure, Rule, Severity, Span, SummaryPart};
-pub use rulebook::{FeedIx, FeedSet, RuleIx, Rulebook};
+pub use rulebook::{FeedIx, FeedSet, REFERENCES, RuleIx, Rulebook};

@@ -3,7 +3,7 @@
 use super::{Level, Rule, RuleUse};
 use crate::{Action, Calendar, DeskUse, Policy};
 use compact_str::CompactString;
-use cxwatch_event::{Catalogue, Interest, TypeId, builtin};
+use cxwatch_event::{Catalogue, FieldIx, Interest, TypeId, builtin};
 use std::sync::Arc;
 
 /// A rule's place in evaluation order: ascending (rank in the dependency graph, rule id).
@@ -69,11 +69,18 @@ pub struct Rulebook {
     pub desk_uses: Vec<Option<DeskUse>>,
     /// What the decoder has to extract.
     pub interest: Interest,
+    /// By [`TypeId`], where an action may be about an event of the type: which of its fields name what a router knows, by
+    /// their place in [`REFERENCES`].
+    pub references: Vec<Vec<(u8, FieldIx)>>,
     /// By [`TypeId`]: the rules that name the type, in evaluation order.
     pub by_type: Vec<Vec<RuleUse>>,
     /// By [`RuleIx`]: the rules built on a rule's detections (`[0]`) and on its warnings (`[1]`).
     pub by_detection: Vec<[Vec<RuleUse>; 2]>,
 }
+
+/// The fields by which a router knows what an event is about.
+pub const REFERENCES: [&str; 7] =
+    ["contact_id", "conversation_id", "session_id", "order_id", "cart_id", "post_id", "network"];
 
 impl Rulebook {
     /// The rules that name an event type, in evaluation order.

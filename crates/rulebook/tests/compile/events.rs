@@ -55,7 +55,7 @@ fn guards() {
 }
 
 #[test]
-fn the_decoder_is_asked_for_what_rules_read_and_nothing_else() {
+fn the_decoder_is_asked_for_what_rules_read_and_what_actions_are_about_and_nothing_else() {
     let book = book(RETAIL);
     let read = |kind: &str| {
         let id = book.catalogue.id(kind).expect("a type");
@@ -64,8 +64,8 @@ fn the_decoder_is_asked_for_what_rules_read_and_nothing_else() {
         let read = fields.filter(|(i, _)| interest.fields >> i & 1 == 1).map(|(_, f)| f.name.to_string());
         Some(read.collect::<Vec<_>>().join(" "))
     };
-    assert_eq!(read("web.cart.item_added").as_deref(), Some("cart_id quantity unit_price"));
-    assert_eq!(read("contact.queued").as_deref(), Some("contact_id channel queue"));
+    assert_eq!(read("web.cart.item_added").as_deref(), Some("cart_id quantity unit_price session_id"));
+    assert_eq!(read("contact.queued").as_deref(), Some("contact_id channel queue conversation_id"));
     assert_eq!(read("web.page.viewed").as_deref(), Some(""));
     assert_eq!(read("social.mentioned"), None);
 }
