@@ -1,6 +1,8 @@
 //! What the benchmarks share: a deterministic stream of events, the headline rules, the job in its parts, and honest
 //! clocks.
 
+#![forbid(unsafe_code)]
+
 pub mod broker;
 pub mod clock;
 pub mod kafka;

@@ -1,5 +1,7 @@
 //! What the tests of the whole rest on: an oracle for the engine, random worlds, and ways to drive them.
 
+#![forbid(unsafe_code)]
+
 pub mod agree;
 pub mod decisions;
 pub mod drive;

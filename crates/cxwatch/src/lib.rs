@@ -1,5 +1,7 @@
 //! The program: what its commands do, as a library, so that tests and benches can call it.
 
+#![forbid(unsafe_code)]
+
 mod admin;
 pub mod cli;
 mod cluster;

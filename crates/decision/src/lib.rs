@@ -6,6 +6,8 @@
 //! waits. The same problem is the same action ([`ActionId`]), whatever comes of it; its life is one state machine
 //! ([`life::step`]).
 
+#![forbid(unsafe_code)]
+
 mod brake;
 mod candidates;
 mod contacts;

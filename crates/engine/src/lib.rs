@@ -4,6 +4,8 @@
 //! (proofs, blindness) and moves forward ([`Task::advance`]). Whatever it was told that the input cannot tell again
 //! comes out as [`Verdict`]s; with them and the same input, another task arrives at the same state.
 
+#![forbid(unsafe_code)]
+
 mod absence;
 mod apply;
 mod buffer;

@@ -4,6 +4,8 @@
 //! ([`Rejection`]); everything behind this border works on [`Event`]s whose fields are known to be of their
 //! declared types.
 
+#![forbid(unsafe_code)]
+
 pub mod asyncapi;
 mod catalogue;
 pub mod decode;

@@ -4,6 +4,8 @@
 //! all its problems, each with its place; on the other the engine (and the naive evaluator of its tests), which
 //! knows rules only in compiled form. This crate is pure: no clock, no I/O.
 
+#![forbid(unsafe_code)]
+
 pub mod calendar;
 mod canon;
 mod compile;

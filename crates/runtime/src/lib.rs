@@ -5,6 +5,8 @@
 //! with the input's offsets and the [`journal`], and kept until that has committed. Recovery is replay: [`thread`] reads
 //! the journal's end and the feeds again ([`restore::Alarm`] says what it may find).
 
+#![forbid(unsafe_code)]
+
 mod ahead;
 mod arrivals;
 mod dead_letter;

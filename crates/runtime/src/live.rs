@@ -333,6 +333,11 @@ impl<D: Publisher> Live<D> {
         self.task.advance(until, self.plan.bounds.slice_instants_max)
     }
 
+    /// Whether it reads input that ends.
+    pub fn is_bounded(&self) -> bool {
+        self.plan.timing.bounded.is_some()
+    }
+
     /// Whether this feed is so far ahead of the task that it need not be served. Never the one that holds the clock.
     pub fn is_ahead(&self, feed: usize) -> bool {
         let lead = self.task.feed_watermark(feed_ix(feed)).saturating_sub(self.task.watermark());

@@ -48,13 +48,15 @@ impl MetricsListener {
         }
     }
 
-    /// Counts arrivals; where a feed's p99 lies above a setting, a warning names the value to set.
-    fn arrived(&mut self, arrivals: &[Arrival], feeds: &[(String, FeedSettings)], now: Millis) {
+    /// Counts arrivals; where a feed's p99 lies above a setting, a warning names the value to set. Without `now` history is
+    /// being read: that it came in long after it happened is no fault of the settings.
+    fn arrived(&mut self, arrivals: &[Arrival], feeds: &[(String, FeedSettings)], now: Option<Millis>) {
         for arrival in arrivals {
             let (name, settings) = &feeds[arrival.feed];
             let seconds = |ms: Millis| ms as f64 / 1_000.0;
             self.metrics.delay.with_label_values(&[name]).observe(seconds(arrival.delay_ms));
             self.metrics.disorder.with_label_values(&[name]).observe(seconds(arrival.disorder_ms));
+            let Some(now) = now else { continue };
             let judged = self.arrivals.entry(arrival.feed).or_default();
             judged.delays.push(arrival.delay_ms);
             judged.disorders.push(arrival.disorder_ms);
@@ -264,7 +266,7 @@ impl Listener for MetricsListener {
                 .zip(engine.settings().feeds.iter().copied())
                 .collect();
             let counts = engine.counts();
-            self.arrived(&tally.arrivals, &feeds, now);
+            self.arrived(&tally.arrivals, &feeds, (!task.is_bounded()).then_some(now));
             self.count_engine(partition, counts);
             self.show(task, now);
             if !self.shown.iter().any(|(p, _)| *p == partition) {
