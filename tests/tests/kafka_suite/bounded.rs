@@ -2,11 +2,11 @@
 //! files.
 
 use crate::client::{Feeder, PARTITIONS};
-use crate::is_long;
 use crate::oracle::{Actions, by_action, difference};
 use crate::program::{self, Service};
 use crate::stage::{FEEDS, Stage, broker};
 use crate::{bank, client};
+use crate::{is_left_out, is_long};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ fn topics_of_the_past_lead_to_what_a_replay_finds() {
 
 #[test]
 fn a_year_of_real_calls_leads_to_what_a_replay_finds() {
-    if !is_long() {
-        return eprintln!("bank: a part of the long suite");
+    if is_left_out("the bank's year of calls") {
+        return;
     }
     let (Some(broker), Some(folder)) = (broker(), bank::folder()) else { return };
     let stage = Stage::new("bank", broker.bootstrap(), &bank::rulebook());

@@ -4,7 +4,7 @@
 //! proportion: 2,400,000 events for a million). For figures that mean something let `CXWATCH_BIN` name a release build.
 
 use crate::client::{Ends, Feeder};
-use crate::is_long;
+use crate::is_left_out;
 use crate::lives::{event, feed_of};
 use crate::stage::{Stage, broker, now, wait_for};
 use cxwatch_tests::world::draw::Draw;
@@ -36,8 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(400);
 
 #[test]
 fn a_restore_reads_the_snapshot_and_what_came_behind_it() {
-    if !is_long() {
-        return eprintln!("restore: a part of the long suite");
+    if is_left_out("a large restore") {
+        return;
     }
     let Some(broker) = broker() else { return };
     let customers =

@@ -7,7 +7,7 @@ use super::watch::Watch;
 use crate::client::PARTITIONS;
 use crate::program::{self, Service};
 use crate::stage::{Stage, broker, now, wait_for};
-use crate::{is_long, seed};
+use crate::{is_left_out, seed};
 use cxwatch_tests::world::draw::Draw;
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
@@ -38,13 +38,16 @@ fn rulebook() -> String {
 
 #[test]
 fn nobody_is_called_twice_nor_when_it_is_over_whoever_is_killed() {
+    if is_left_out("the router's closed loop") {
+        return;
+    }
     let Some(broker) = broker() else { return };
     let Some(python) = Packages::python() else { return };
     let stage = Stage::new("router", broker.bootstrap(), &rulebook()).with_static_membership();
     stage.make_topics();
     let watch = Watch::start(stage.bootstrap(), &stage.topic("actions"));
     let mut play = Play::begin(&stage, python);
-    let (kills, router_kills) = if is_long() { (10, 3) } else { (3, 1) };
+    let (kills, router_kills) = (10, 3);
     for round in 0..kills {
         play.kill_the_service();
         // The last few are killed together.
@@ -57,8 +60,7 @@ fn nobody_is_called_twice_nor_when_it_is_over_whoever_is_killed() {
     play.events.end();
     let tally = play.settle(watch);
     eprintln!("router: the service killed {kills} times, the router {router_kills} times; {tally:?}");
-    let (called, withdrawn, revoked) = if is_long() { (40, 1, 2) } else { (5, 0, 0) };
-    let enough = tally.called >= called && tally.withdrawn >= withdrawn && tally.revoked >= revoked;
+    let enough = tally.called >= 40 && tally.withdrawn >= 1 && tally.revoked >= 2;
     assert!(enough && tally.called <= tally.actions, "too little to prove anything: {tally:?}");
     let records = stage.path("records.jsonl");
     let read = read(&play.python, &stage, &["actions", "outcomes"], &records);
