@@ -217,7 +217,7 @@ pub(crate) fn settle(stage: &Stage) {
     let feeds = Feeds::read(stage);
     let right = feeds.problems(stage);
     let over = feeds.newest() + WITHIN_MS + MAX_DELAY_MS + REORDER_MS + 3_000;
-    let deadline = Instant::now() + Duration::from_secs(90);
+    let deadline = Instant::now() + Duration::from_secs(180);
     let actions = loop {
         let actions = Actions::read(stage).unwrap_or_else(|wrong| panic!("{wrong}"));
         let last = difference(&actions.problems(stage, &feeds, &right), &right);
