@@ -5,19 +5,22 @@
 //! comes in order steps the open episodes forward. One that belongs earlier is put into the memory, and its key is
 //! evaluated again from the checkpoint; what had been fired and does not come out of that is retracted.
 
+mod entry;
 mod episode;
 mod memory;
 
+pub(crate) use entry::Entry;
 pub(crate) use episode::Episode;
-pub(crate) use memory::{Entry, Fired};
+pub(crate) use memory::Fired;
 
 use crate::change::{Moved, Renumbered};
 use crate::place::Pos;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Roles, Rule, Rulebook};
+use entry::{Stretch, lasts};
 use episode::step;
-use memory::{Past, Stretch, lasts, stretch_gap_ms};
+use memory::{Past, stretch_gap_ms};
 use serde::{Deserialize, Serialize};
 
 /// What the steps of an absence are taken in.

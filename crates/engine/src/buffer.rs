@@ -121,7 +121,8 @@ impl Buffer {
         self.now
     }
 
-    /// The customers and types in the buckets after this one, until there are `at_least`; the first and the last of these buckets.
+    /// The customers and types in the buckets after this one, until there are `at_least`; the first and the last of these
+    /// buckets.
     pub(crate) fn group_after(
         &self,
         bucket: i64,

@@ -76,14 +76,14 @@ impl Whole {
     }
 
     /// A decider as this world has it.
-    pub fn desk(&self) -> WholeDesk {
+    pub fn desk(&self) -> Decider {
         let settings = DeciderSettings {
             act_from: self.terms.act_from,
             remember_ms: self.terms.late_horizon_ms,
             partitions: self.terms.partitions,
             wall: WallClock::None,
         };
-        WholeDesk { decider: Decider::new(settings) }
+        Decider::new(settings)
     }
 
     /// Everything is read feed by feed, then time goes on at once.
@@ -266,85 +266,29 @@ pub enum Out {
     Totals(Totals),
 }
 
-/// The decider as the engine's desk.
-#[derive(Debug)]
-pub struct WholeDesk {
-    decider: Decider,
-}
-
-impl WholeDesk {
-    /// The decider.
-    pub fn decider_mut(&mut self) -> &mut Decider {
-        &mut self.decider
-    }
-}
-
-impl Desk for WholeDesk {
-    type State = CustomerState;
-
-    fn take(&mut self, moment: &Moment<'_>, state: &mut CustomerState, effect: &Effect) {
-        self.decider.take(moment, state, effect);
-    }
-
-    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, event: &Event, at: &EventRef) {
-        self.decider.saw(moment, state, event, at);
-    }
-
-    fn succeeded(
-        &mut self,
-        moment: &Moment<'_>,
-        state: &mut CustomerState,
-        rule: RuleIx,
-        key: Option<&str>,
-        at: &EventRef,
-    ) {
-        self.decider.succeeded(moment, state, rule, key, at);
-    }
-
-    fn next(&self, state: &CustomerState) -> Option<Millis> {
-        self.decider.next(state)
-    }
-
-    fn wake(&mut self, moment: &Moment<'_>, state: &mut CustomerState) {
-        self.decider.wake(moment, state);
-    }
-
-    fn settled(&mut self) {
-        self.decider.settled();
-    }
-
-    fn rule_removed(&mut self, moment: &Moment<'_>, state: &mut CustomerState, rule: &str) {
-        self.decider.rule_removed(moment, state, rule);
-    }
-
-    fn is_idle(&self, state: &CustomerState) -> bool {
-        self.decider.is_idle(state)
-    }
-}
-
-impl Driven for WholeDesk {
+impl Driven for Decider {
     type Out = Out;
     type Kept = DeciderHead;
 
     fn take_out(&mut self) -> Vec<Out> {
-        let lines = self.decider.take_decisions().into_iter().map(|d| Out::Line(Box::new(line(d))));
+        let lines = self.take_decisions().into_iter().map(|d| Out::Line(Box::new(line(d))));
         let mut out: Vec<Out> = lines.collect();
-        out.push(Out::Totals(totals(&self.decider)));
+        out.push(Out::Totals(totals(self)));
         out
     }
 
     fn kept(&self) -> DeciderHead {
-        self.decider.head().clone()
+        self.head().clone()
     }
 
     fn go_on(&mut self, kept: &DeciderHead) {
-        self.decider.set_head(kept.clone());
+        self.set_head(kept.clone());
     }
 }
 
 /// Writes down what the engine tells a decider.
 struct Recorder {
-    desk: WholeDesk,
+    desk: Decider,
     /// Whether it is written down when somebody is woken.
     rung: bool,
     instant: Option<Millis>,
@@ -440,7 +384,7 @@ impl Driven for Recorder {
     type Kept = ();
 
     fn take_out(&mut self) -> Vec<Step> {
-        self.desk.decider.take_decisions();
+        self.desk.take_decisions();
         std::mem::take(&mut self.calls)
     }
 

@@ -142,6 +142,10 @@ impl Desk for Ledger {
         self.repeated.push(event.clone());
     }
 
+    fn warm(&self, state: &CustomerState) -> usize {
+        self.decider.warm(state)
+    }
+
     fn next(&self, state: &CustomerState) -> Option<Millis> {
         self.decider.next(state)
     }

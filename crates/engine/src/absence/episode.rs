@@ -1,7 +1,8 @@
 //! One running instance of an absence rule, and what an event does to it.
 
 use super::Ctx;
-use super::memory::{Detail, Entry, push};
+use super::entry::{Detail, Entry};
+use super::memory::push;
 use crate::change::Renumbered;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
