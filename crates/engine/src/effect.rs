@@ -37,7 +37,7 @@ pub struct EventRef {
 
 /// References that an event names: by their place in [`cxwatch_rulebook::REFERENCES`], in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Names(Vec<(u8, CompactString)>);
+pub struct Names(SmallVec<[(u8, CompactString); 2]>);
 
 /// Longer values are no references.
 const NAME_BYTES_MAX: usize = 128;
@@ -49,7 +49,7 @@ impl Names {
             let text = event.field(*field).map(cxwatch_rulebook::key_text)?;
             (text.len() <= NAME_BYTES_MAX).then_some((*reference, text))
         });
-        let names: Vec<_> = named.collect();
+        let names: SmallVec<_> = named.collect();
         (!names.is_empty()).then(|| Arc::new(Names(names)))
     }
 
