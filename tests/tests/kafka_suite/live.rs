@@ -224,7 +224,10 @@ pub(crate) fn settle(stage: &Stage) {
         if last.is_empty() && now() > over {
             break actions;
         }
-        assert!(Instant::now() < deadline, "{} problems are right:\n{last}", right.len());
+        if Instant::now() >= deadline {
+            stage.keep_topics();
+            panic!("{} problems are right:\n{last}", right.len());
+        }
         std::thread::sleep(Duration::from_millis(500));
     };
     let (customers, late) = feeds.customers();

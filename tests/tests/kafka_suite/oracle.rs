@@ -252,12 +252,15 @@ impl Actions {
             let why = why.expect("a request says why");
             let (rule, customer) = (text(&why["rule"]["id"]), text(&last["subject"]));
             let compiled = stage.book.rule(stage.book.rule_named(&rule).expect("a rule of ours"));
-            if last["data"]["cause"]["reason"] == "retracted" || !feeds.is_certain(compiled, &customer) {
+            let (reason, is_calm) = (&last["data"]["cause"]["reason"], feeds.is_calm(&customer));
+            if reason == "retracted" && is_calm || !feeds.is_certain(compiled, &customer) {
                 continue;
             }
             let breach = messages.iter().any(|m| m["data"]["level"] == "breach");
             let level = feeds.level(&customer, breach);
-            let over_before = last["data"]["cause"]["reason"] == "resolved" && !feeds.is_calm(&customer);
+            // A late event that ends the need may at the same time take back the last of several warnings, on which the action
+            // stands: it ends as retracted, though an earlier warning was true.
+            let over_before = (reason == "resolved" || reason == "retracted") && !is_calm;
             let about = &why["about"];
             let problem = (rule, customer, text(&why["key"]), text(&about["source"]), text(&about["id"]));
             if !over_before || right.contains_key(&problem) {

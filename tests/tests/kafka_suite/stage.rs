@@ -109,6 +109,20 @@ impl Stage {
         format!("{}.{stem}", self.name)
     }
 
+    /// Writes what the topics hold beside the logs, for whoever looks for the cause of a failure: the broker goes with it.
+    pub(crate) fn keep_topics(&self) {
+        for stem in FEEDS.iter().chain(&["actions", "suppressions", "dead-letters"]) {
+            let mut lines = Vec::new();
+            for kept in self.read(stem) {
+                let place = format!("{}/{} at {} ", kept.partition, kept.offset, kept.appended_at);
+                lines.extend_from_slice(place.as_bytes());
+                lines.extend_from_slice(&kept.value);
+                lines.push(b'\n');
+            }
+            std::fs::write(self.path(&format!("{stem}.txt")), lines).expect("the folder is there");
+        }
+    }
+
     /// Everything committed in a topic of this stage.
     pub(crate) fn read(&self, stem: &str) -> Vec<Kept> {
         client::read(&self.bootstrap, &self.topic(stem))
