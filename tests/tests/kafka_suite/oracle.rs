@@ -12,6 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// For how long the id of an event is remembered, by default.
 const DEDUPE_FOR_MS: Millis = 120_000;
 
+/// The level of a problem of which a late event left only a warning, and ended the need. Of several warnings an action
+/// stands on the last, and one action may go on about another problem: what becomes of such a warning is not certain.
+const PASSED: &str = "no more than a warning";
+
 /// What an action is about: rule, customer, key, and source and id of the event.
 pub(crate) type Problem = (String, String, String, String, String);
 
@@ -117,7 +121,8 @@ impl Feeds {
     /// What is known of a problem's level: where a breach was taken back, the action may stand as a warning.
     fn level(&self, customer: &str, breach: bool) -> &'static str {
         match (self.is_calm(customer), breach) {
-            (false, _) => "any",
+            (false, true) => "any",
+            (false, false) => PASSED,
             (true, true) => "breach",
             (true, false) => "warning",
         }
@@ -252,21 +257,21 @@ impl Actions {
             let why = why.expect("a request says why");
             let (rule, customer) = (text(&why["rule"]["id"]), text(&last["subject"]));
             let compiled = stage.book.rule(stage.book.rule_named(&rule).expect("a rule of ours"));
-            let (reason, is_calm) = (&last["data"]["cause"]["reason"], feeds.is_calm(&customer));
-            if reason == "retracted" && is_calm || !feeds.is_certain(compiled, &customer) {
+            let reason = &last["data"]["cause"]["reason"];
+            if reason == "retracted" || !feeds.is_certain(compiled, &customer) {
                 continue;
             }
             let breach = messages.iter().any(|m| m["data"]["level"] == "breach");
-            let level = feeds.level(&customer, breach);
-            // A late event that ends the need may at the same time take back the last of several warnings, on which the action
-            // stands: it ends as retracted, though an earlier warning was true.
-            let over_before = (reason == "resolved" || reason == "retracted") && !is_calm;
+            let is_calm = feeds.is_calm(&customer);
+            let known = if is_calm { feeds.level(&customer, breach) } else { "any" };
+            let over_before = reason == "resolved" && !is_calm;
             let about = &why["about"];
             let problem = (rule, customer, text(&why["key"]), text(&about["source"]), text(&about["id"]));
             if !over_before || right.contains_key(&problem) {
-                problems.insert(problem, level);
+                problems.insert(problem, known);
             }
         }
+        problems.extend(right.iter().filter(|(_, level)| **level == PASSED).map(|(p, l)| (p.clone(), *l)));
         problems
     }
 
