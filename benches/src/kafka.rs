@@ -211,11 +211,7 @@ impl Topics {
                 source: HEADLINE.to_owned(),
                 hash: book.hash,
                 settings: engine,
-                feeds: book
-                    .feeds
-                    .iter()
-                    .map(|feed| FeedTopic { feed: feed.to_string(), topic: feed.to_string() })
-                    .collect(),
+                feeds: book.feeds.iter().map(|feed| FeedTopic::new(feed, feed, None)).collect(),
             },
             book: Arc::clone(book),
             compile: Box::new(|_| Err("there is no journal to restore from".to_owned())),

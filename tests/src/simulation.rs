@@ -38,6 +38,8 @@ pub struct Options {
     pub bounded: bool,
     /// Every life of a process has one of two rulebooks.
     pub rulebooks: bool,
+    /// ... and one of two mappings.
+    pub mappings: bool,
     /// What the cluster does wrong.
     pub faults: BrokerFaults,
 }
@@ -51,6 +53,7 @@ impl Options {
             incidents: 6,
             bounded: false,
             rulebooks: false,
+            mappings: false,
             faults: BrokerFaults::default(),
         }
     }
@@ -104,7 +107,9 @@ pub fn simulate(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)
     if options.rulebooks {
         books.push(drawn::other_rules(&worlds[0], &mut draw));
     }
-    let plans = (0..books.len()).map(|which| {
+    let mappings = if options.mappings { vec![None, Some(drawn::THIRDS)] } else { vec![None] };
+    let variants = (0..books.len()).flat_map(|book| mappings.iter().map(move |mapping| (book, *mapping)));
+    let plans = variants.map(|which| {
         let mut plan = drawn::plan(&worlds, &books, which, &settings, &archive);
         adjust(&mut plan);
         Arc::new(plan)

@@ -118,6 +118,42 @@ fn rulebooks_may_change_at_every_start() {
     assert!(enough || std::env::var("CXWATCH_SEED").is_ok(), "{restored} {feeds_changed}");
 }
 
+/// Every restart may bring another mapping, and another rulebook too: what was read before is read again as it was.
+#[test]
+fn mappings_may_change_at_every_start() {
+    for rulebooks in [false, true] {
+        let (mut restored, mut resumed) = (0, 0);
+        for seed in seeds(CHANGES) {
+            match simulate(seed, Options { mappings: true, rulebooks, ..Options::wild() }, &|_| {}) {
+                Ok(outcome) => {
+                    let times = |what| outcome.tally.get(what).copied().unwrap_or_default();
+                    restored += times("restored");
+                    resumed += times("restored from a snapshot");
+                }
+                Err(why) => panic!("CXWATCH_SEED={seed} (rulebooks: {rulebooks}): {why}"),
+            }
+        }
+        let enough = restored > 100 && resumed > 50;
+        assert!(enough || std::env::var("CXWATCH_SEED").is_ok(), "{restored} {resumed}");
+    }
+}
+
+/// Were the past read by the mapping of today, the digest would tell.
+#[test]
+fn a_past_that_is_read_by_the_mapping_of_today_is_noticed() {
+    let options = Options { mappings: true, ..Options::wild() };
+    let of_today = |plan: &mut Plan<SimDesk>| {
+        let right = std::mem::replace(&mut plan.decoders, Box::new(|_, _| Ok(Vec::new())));
+        let today = plan.rules.feeds.clone();
+        plan.decoders = Box::new(move |book, _| right(book, &today));
+    };
+    let differs = |seed| {
+        let seen = simulate(seed, options, &of_today).err().filter(|why| why.contains("DigestDiffers"));
+        seen.filter(|_| simulate(seed, options, &|_| {}).is_ok())
+    };
+    assert!((1..=100).any(|seed| differs(seed).is_some()), "no digest tells");
+}
+
 /// A restore decides nothing again: not even where a feed joined.
 #[test]
 fn a_feed_that_joined_is_never_joined_again() {
@@ -130,14 +166,14 @@ fn a_feed_that_joined_is_never_joined_again() {
     println!("joined again: caught by seed {seed}: {}", why.lines().next().unwrap_or_default());
 }
 
-/// A decoder that refuses at a restore what it did not refuse before - another mapping, another version - changes no state
+/// A decoder that refuses at a restore what it did not refuse before - another version - changes no state
 /// here; the digest tells all the same.
 #[test]
 fn a_decoder_that_judges_otherwise_at_a_restore_is_noticed() {
     let fickle = |plan: &mut Plan<SimDesk>| {
         let made = AtomicU32::new(0);
-        let right = std::mem::replace(&mut plan.decoders, Box::new(|_| Vec::new()));
-        plan.decoders = Box::new(move |book| {
+        let right = std::mem::replace(&mut plan.decoders, Box::new(|_, _| Ok(Vec::new())));
+        plan.decoders = Box::new(move |book, feeds| {
             let is_later = made.fetch_add(1, Ordering::Relaxed) > 0;
             let wrapped = |decode: Decode| -> Decode {
                 Arc::new(move |raw: &RawRecord<'_>, offset, out: &mut Record, refused: &mut Vec<Refusal>| {
@@ -149,7 +185,7 @@ fn a_decoder_that_judges_otherwise_at_a_restore_is_noticed() {
                     }
                 })
             };
-            right(book).into_iter().map(wrapped).collect()
+            Ok(right(book, feeds)?.into_iter().map(wrapped).collect())
         });
     };
     let differs =

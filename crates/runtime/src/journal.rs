@@ -9,7 +9,7 @@ use cxwatch_event::Millis;
 use serde::{Deserialize, Serialize};
 
 /// The version of the format, and the first byte of every record.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// What of an entry goes into one record at most, in bytes; with what LZ4 may add to it a record stays below 60 KB.
 pub const PART_BYTES_MAX: usize = 57_000;
@@ -30,13 +30,69 @@ pub struct Rules {
     pub feeds: Vec<FeedTopic>,
 }
 
-/// A feed and where it is read from.
+/// A feed, where it is read from, and what its records mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedTopic {
     /// The feed's name.
     pub feed: String,
     /// The topic's.
     pub topic: String,
+    /// By offset, ascending: the last is in force, those before it are of records whose events still wait. One at least.
+    pub meanings: Vec<Meaning>,
+}
+
+/// What a feed's records mean from an offset on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meaning {
+    /// The first offset that is read so.
+    pub from: i64,
+    /// The mapping as it was written; `None`: they are CloudEvents.
+    pub mapping: Option<String>,
+}
+
+impl FeedTopic {
+    /// A feed whose records have meant the same from the first on.
+    pub fn new(feed: &str, topic: &str, mapping: Option<String>) -> Self {
+        FeedTopic {
+            feed: feed.to_owned(),
+            topic: topic.to_owned(),
+            meanings: vec![Meaning { from: 0, mapping }],
+        }
+    }
+
+    /// The mapping in force.
+    pub fn mapping(&self) -> Option<&str> {
+        self.meanings.last().and_then(|meaning| meaning.mapping.as_deref())
+    }
+}
+
+impl Rules {
+    /// Whether others would judge what comes in the same way.
+    pub(crate) fn are(&self, others: &Rules) -> bool {
+        let reads = |rules: &Rules| -> Vec<(String, String, Option<String>)> {
+            let read = |f: &FeedTopic| (f.feed.clone(), f.topic.clone(), f.mapping().map(str::to_owned));
+            rules.feeds.iter().map(read).collect()
+        };
+        self.hash == others.hash && self.settings == others.settings && reads(self) == reads(others)
+    }
+
+    /// These rules after others: what was read before keeps its meaning until no event of it waits. By the others' feeds:
+    /// the oldest offset that an event waits of, and the next to read.
+    pub(crate) fn after(&self, before: &Rules, waiting: &[(i64, i64)]) -> Rules {
+        let mut rules = self.clone();
+        for feed in &mut rules.feeds {
+            let old = before.feeds.iter().zip(waiting).find(|(old, _)| old.feed == feed.feed);
+            let Some((old, (oldest, next))) = old else { continue };
+            let mapping = feed.mapping().map(str::to_owned);
+            feed.meanings.clone_from(&old.meanings);
+            if old.mapping() != mapping.as_deref() {
+                feed.meanings.push(Meaning { from: *next, mapping });
+            }
+            let needed = feed.meanings.iter().rposition(|meaning| meaning.from <= *oldest);
+            feed.meanings.drain(..needed.unwrap_or_default());
+        }
+        rules
+    }
 }
 
 /// What only the first commit knows.

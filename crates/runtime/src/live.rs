@@ -7,7 +7,7 @@ mod snapshots;
 
 use crate::dead_letter::{DeadLetter, dead_letter};
 use crate::desk::{Output, Publisher, Wall};
-use crate::journal::First;
+use crate::journal::{First, Rules};
 use crate::ports::{Answer, Fault, PAUSED_ALL, PausedSet, RecordRef};
 use crate::settings::{Decode, Plan};
 use crate::strays::refuse_strays;
@@ -96,6 +96,8 @@ pub struct Live<D: Publisher> {
     partition: i32,
     task: Task<D>,
     decoders: Vec<Decode>,
+    /// In force, with what records meant whose events still wait.
+    rules: Rules,
     sides: Vec<Side>,
     record: Record,
     /// What of it the decoder refused.
@@ -122,6 +124,7 @@ pub struct Live<D: Publisher> {
 pub(crate) struct Origin<D: Publisher> {
     pub(crate) task: Task<D>,
     pub(crate) decoders: Vec<Decode>,
+    pub(crate) rules: Rules,
     /// The last commit; 0: none yet.
     pub(crate) seq: u64,
     /// A number that no other life of the task has.
@@ -148,6 +151,7 @@ impl<D: Publisher> Live<D> {
             partition,
             sides: positions.iter().map(side).collect(),
             decoders: origin.decoders,
+            rules: origin.rules,
             record: Record::default(),
             refusals: Vec::new(),
             dead: Vec::new(),

@@ -135,16 +135,18 @@ pub(crate) fn restore<D: Publisher, R: Rereader>(
         });
     }
     let mut changed = None;
-    let same = |a: &Rules, b: &Rules| a.hash == b.hash && a.settings == b.settings && a.feeds == b.feeds;
-    if !same(&past.rules, &plan.rules) {
+    if !past.rules.are(&plan.rules) {
+        let rules = plan.rules.after(&past.rules, &past.waiting());
+        let decoders = (plan.decoders)(&plan.book, &rules.feeds).map_err(|e| outlived(partition, &e))?;
         let joined = joins(plan, &plan.rules, partition, past.task.instant(), &joining, reread)?;
-        past.change(plan, reread, plan.rules.clone(), Arc::clone(&plan.book), &joined)?;
+        past.change(plan, reread, rules, (Arc::clone(&plan.book), decoders), &joined)?;
         changed = Some(Changed { joined });
     }
     past.task.end_replay();
     past.task.desk_mut().take_expired();
     let origin = Origin {
         decoders: past.decoders,
+        rules: past.rules,
         task: past.task,
         seq: last.seq,
         owner: life.owner,
@@ -241,10 +243,21 @@ fn begin<D: Publisher, R: Rereader>(
     for (feed, position) in positions.iter().enumerate() {
         task.start_at(feed_ix(feed), *position);
     }
-    let decoders = (plan.decoders)(&plan.book);
-    let origin = Origin { task, decoders, seq: 0, owner: life.owner, act_from, changed: None };
+    let rules = plan.rules.clone();
+    let decoders = (plan.decoders)(&plan.book, &rules.feeds).map_err(|e| outlived(partition, &e))?;
+    let origin = Origin { task, decoders, rules, seq: 0, owner: life.owner, act_from, changed: None };
     let live = Live::new(Arc::clone(plan), partition, origin, life.began);
     Ok(Restored { live, alarms: Vec::new(), commits: 0, customers: 0 })
+}
+
+/// Events wait that the mapping before has read, and the new rulebook has no room for it.
+#[cold]
+fn outlived(partition: i32, problem: &str) -> Fault {
+    let message = format!(
+        "events of task {partition} still wait that were read by the mapping before, which does not fit the new rulebook: \
+         {problem}; start with the new mapping and the rulebook of before, and change that with the next start"
+    );
+    Fault::new(Answer::Exit, "restore", "MappingOutlived", message)
 }
 
 #[cold]

@@ -1,7 +1,7 @@
 //! What a stream thread is told.
 
 use crate::desk::Publisher;
-use crate::journal::Rules;
+use crate::journal::{FeedTopic, Rules};
 use crate::ports::ReadFrom;
 use cxwatch_engine::Settings;
 use cxwatch_event::mapping::Refusal;
@@ -128,8 +128,8 @@ pub type Compile = dyn Fn(&str) -> Result<Arc<Rulebook>, String> + Send + Sync;
 /// some of its events, while the others go on. The number is the record's offset, which a mapping may use as an id.
 pub type Decode = Arc<dyn Fn(&RawRecord<'_>, i64, &mut Record, &mut Vec<Refusal>) + Send + Sync>;
 
-/// By feed, what decodes its records under a rulebook.
-pub type Decoders = dyn Fn(&Rulebook) -> Vec<Decode> + Send + Sync;
+/// By feed, what decodes its records under a rulebook, each by the meaning that its offset has.
+pub type Decoders = dyn Fn(&Rulebook, &[FeedTopic]) -> Result<Vec<Decode>, String> + Send + Sync;
 
 /// A desk, given `act_from` and the settings.
 pub type MakeDesk<D> = dyn Fn(Millis, &Settings) -> D + Send + Sync;
@@ -183,10 +183,10 @@ pub fn cloud_event(decoder: &Decoder, raw: &RawRecord<'_>, out: &mut Record, ref
 }
 
 /// Every feed in CloudEvents.
-pub fn cloud_events(book: &Rulebook) -> Vec<Decode> {
+pub fn cloud_events(book: &Rulebook, _: &[FeedTopic]) -> Result<Vec<Decode>, String> {
     let decoder = Decoder::new(Arc::clone(&book.catalogue), book.interest.clone());
     let decode: Decode = Arc::new(move |raw, _, out, refused| cloud_event(&decoder, raw, out, refused));
-    vec![decode; book.feeds.len()]
+    Ok(vec![decode; book.feeds.len()])
 }
 
 #[cfg(test)]

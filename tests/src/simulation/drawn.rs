@@ -111,11 +111,14 @@ pub(super) fn other_rules(world: &World, draw: &mut Draw) -> Arc<Rulebook> {
     Arc::new(book::compile(book::catalogue(&types), &drafts))
 }
 
-/// The plan with the `which`-th of these rulebooks; a rulebook's source is its number.
+/// A mapping that passes over every third record.
+pub(super) const THIRDS: &str = "but every third";
+
+/// The plan with the `which`-th of these rulebooks, whose source is its number, and a mapping for every feed.
 pub(super) fn plan(
     worlds: &[World],
     books: &[Arc<Rulebook>],
-    which: usize,
+    (which, mapping): (usize, Option<&str>),
     drawn: &Drawn,
     archive: &Archive,
 ) -> Plan<SimDesk> {
@@ -136,7 +139,7 @@ pub(super) fn plan(
             feeds: books[which]
                 .feeds
                 .iter()
-                .map(|f| FeedTopic { feed: f.to_string(), topic: f.to_string() })
+                .map(|f| FeedTopic::new(f, f, mapping.map(str::to_owned)))
                 .collect(),
         },
         compile: Box::new({
@@ -148,7 +151,7 @@ pub(super) fn plan(
         }),
         decoders: Box::new({
             let world = Arc::clone(world);
-            move |book| book.feeds.iter().map(|feed| decode(&logs, &world, book, feed)).collect()
+            move |book, feeds| Ok(feeds.iter().map(|feed| decode(&logs, &world, book, feed)).collect())
         }),
         desk: Box::new(move |_, _| SimDesk::new(Arc::clone(&archive), ttl_ms)),
         start: Some(Start { read_from: ReadFrom::Earliest, act_from: 0 }),
@@ -160,21 +163,25 @@ pub(super) fn plan(
     }
 }
 
-fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, world: &Rulebook, book: &Rulebook, feed: &str) -> Decode {
+fn decode(logs: &Arc<Vec<Vec<Vec<Logged>>>>, world: &Rulebook, book: &Rulebook, feed: &FeedTopic) -> Decode {
     let logs = Arc::clone(logs);
-    let feed = usize::from(world.feed_named(feed).expect("a feed of the world").0);
+    let meanings = feed.meanings.clone();
+    let feed = usize::from(world.feed_named(&feed.feed).expect("a feed of the world").0);
     // By the world's number of a type: the rulebook's, if a rule names it.
     let is_read = |id: &TypeId| book.profile == Some(*id) || !book.uses(*id).is_empty();
     let number = |name: &CompactString| book.catalogue.id(name).filter(is_read);
     let kinds: Vec<Option<TypeId>> = world.catalogue.types().map(|(_, t)| number(&t.name)).collect();
-    Arc::new(move |raw: &RawRecord<'_>, _: i64, out: &mut Record, _: &mut Vec<Refusal>| {
+    Arc::new(move |raw: &RawRecord<'_>, offset: i64, out: &mut Record, _: &mut Vec<Refusal>| {
         let value = raw.value.unwrap_or_default();
         let number = |at: usize| u32::from_le_bytes(value[at..at + 4].try_into().expect("4 bytes")) as usize;
         out.clone_from(&logs[number(0)][feed][number(4)].record);
+        let meaning = meanings.iter().rev().find(|meaning| meaning.from <= offset);
+        let is_passed_over =
+            offset % 3 == 0 && meaning.is_some_and(|meaning| meaning.mapping.as_deref() == Some(THIRDS));
         out.events.retain_mut(|event| {
             let kind = kinds[usize::from(event.kind.0)];
             event.kind = kind.unwrap_or(event.kind);
-            kind.is_some()
+            kind.is_some() && !is_passed_over
         });
     })
 }

@@ -28,6 +28,7 @@ mod idle;
 mod kafka_server;
 mod live;
 mod lives;
+mod mapping;
 mod oracle;
 mod pause;
 mod program;

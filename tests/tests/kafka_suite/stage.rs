@@ -52,6 +52,8 @@ pub(crate) struct Stage {
     static_membership: bool,
     /// Whom the program says it is, and the password.
     pub(crate) login: Option<(&'static str, &'static str)>,
+    /// The feed whose records are foreign, where there is one.
+    mapped: Option<&'static str>,
 }
 
 impl Stage {
@@ -71,6 +73,7 @@ impl Stage {
             threads: 2,
             static_membership: false,
             login: None,
+            mapped: None,
         }
     }
 
@@ -98,6 +101,12 @@ impl Stage {
         let (book, _) =
             cxwatch_rulebook::compile(rulebook, "rules.yaml").expect("the suite's rulebook is right");
         self.book = Arc::new(book);
+    }
+
+    /// Processes started from now on read a feed's records by this mapping.
+    pub(crate) fn map(&mut self, feed: &'static str, mapping: &str) {
+        std::fs::write(self.path("mapping.yaml"), mapping).expect("written");
+        self.mapped = Some(feed);
     }
 
     pub(crate) fn bootstrap(&self) -> &str {
@@ -155,9 +164,10 @@ impl Stage {
         }
         text.push_str("feeds:\n");
         for feed in &self.book.feeds {
+            let mapping = if self.mapped == Some(feed) { ", mapping: mapping.yaml" } else { "" };
             let _ = writeln!(
                 text,
-                "  {feed}: {{ topic: {}.{feed}, reorder: {REORDER_MS}ms, max_delay: {MAX_DELAY_MS}ms }}",
+                "  {feed}: {{ topic: {}.{feed}, reorder: {REORDER_MS}ms, max_delay: {MAX_DELAY_MS}ms{mapping} }}",
                 self.feeds_of
             );
         }

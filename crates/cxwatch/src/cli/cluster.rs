@@ -43,7 +43,14 @@ impl Cluster {
 /// The feeds of a rulebook whose topics have their names.
 pub(crate) fn plain_feeds(book: &Rulebook) -> Vec<Feed> {
     let names = book.feeds.iter().map(ToString::to_string);
-    names.map(|name| Feed { settings: FeedSettings::of(&name), name, mapping: None, expect: None }).collect()
+    let plain = |name: String| Feed {
+        settings: FeedSettings::of(&name),
+        name,
+        mapping: None,
+        mapping_source: None,
+        expect: None,
+    };
+    names.map(plain).collect()
 }
 
 #[cfg(test)]

@@ -75,14 +75,14 @@ fn beside(from: &str, name: &str) -> Result<Source, String> {
     Ok(Source { name: path.display().to_string(), text })
 }
 
-/// Reads a mapping for the types of a rulebook.
-pub(crate) fn mapping(path: &Path, catalogue: &Catalogue) -> Result<Mapping> {
+/// Reads a mapping for the types of a rulebook, with its text.
+pub(crate) fn mapping(path: &Path, catalogue: &Catalogue) -> Result<(String, Mapping)> {
     let source = text(path)?;
     let name = path.display().to_string();
     match cxwatch_rulebook::mapping::read(&name, &source, catalogue) {
         Ok((mapping, warnings)) => {
             eprint!("{}", problems::render(&source, &warnings));
-            Ok(mapping)
+            Ok((source, mapping))
         }
         Err(found) => Err(invalid(&source, &found, &format!("{name} is not a valid mapping"))),
     }

@@ -103,6 +103,7 @@ impl Input {
             (None, None) => return Err(usage("a rulebook is needed: --rulebook FILE")),
         };
         let mapping = args.mapping.as_deref().map(|path| file::mapping(path, &book.catalogue)).transpose()?;
+        let mapping = mapping.map(|(_, mapping)| mapping);
         if args.files.iter().filter(|f| f.as_os_str() == "-").count() > 1 {
             return Err(usage("standard input can be read only once"));
         }

@@ -1,45 +1,48 @@
 //! What turns a feed's records into events: CloudEvents as they are, everything else by its mapping.
 
-use super::setup::Feed;
-use cxwatch_event::mapping::{Refusal, Section};
+use cxwatch_event::mapping::{Mapping, Refusal, Section};
 use cxwatch_event::{Decoder, Event, Interest, RawRecord, Reason, Record, Rejection};
 use cxwatch_rulebook::Rulebook;
+use cxwatch_runtime::journal::FeedTopic;
 use cxwatch_runtime::settings::{Decode, cloud_event};
 use std::sync::Arc;
 
-/// By feed, what decodes its records under this rulebook.
-pub(crate) fn decoders(feeds: &[Feed], book: &Rulebook) -> Vec<Decode> {
-    let decoder = Arc::new(Decoder::new(Arc::clone(&book.catalogue), book.interest.clone()));
-    book.feeds
-        .iter()
-        .map(|name| {
-            let feed = feeds.iter().find(|feed| feed.name == name.as_str());
-            match feed.and_then(|feed| feed.mapping.clone()) {
-                None => {
-                    let decoder = Arc::clone(&decoder);
-                    Arc::new(
-                        move |raw: &RawRecord<'_>, _: i64, out: &mut Record, refused: &mut Vec<Refusal>| {
-                            cloud_event(&decoder, raw, out, refused);
-                        },
-                    ) as Decode
-                }
-                Some(mapping) => {
-                    let interest = book.interest.clone();
-                    let name = name.clone();
-                    Arc::new(
-                        move |raw: &RawRecord<'_>,
-                              offset: i64,
-                              out: &mut Record,
-                              refused: &mut Vec<Refusal>| {
-                            let section = mapping.sections.iter().find(|section| section.feed == name);
-                            let section = section.expect("checked when the settings were read");
-                            map(section, &interest, raw, offset, out, refused);
-                        },
-                    ) as Decode
-                }
-            }
-        })
-        .collect()
+/// By feed, what decodes its records under this rulebook: each record by what records of its offset mean.
+///
+/// # Errors
+/// A mapping that does not fit the rulebook, in words.
+pub(crate) fn decoders(book: &Rulebook, feeds: &[FeedTopic]) -> Result<Vec<Decode>, String> {
+    let cloud = Arc::new(Decoder::new(Arc::clone(&book.catalogue), book.interest.clone()));
+    feeds.iter().map(|feed| decoder(book, feed, &cloud)).collect()
+}
+
+fn decoder(book: &Rulebook, feed: &FeedTopic, cloud: &Arc<Decoder>) -> Result<Decode, String> {
+    let meanings = feed.meanings.iter().map(|meaning| {
+        let section = meaning.mapping.as_deref().map(|text| section(book, &feed.feed, text));
+        Ok((meaning.from, section.transpose()?))
+    });
+    let meanings = meanings.collect::<Result<Vec<(i64, Option<Section>)>, String>>()?;
+    let (cloud, interest) = (Arc::clone(cloud), book.interest.clone());
+    Ok(Arc::new(move |raw: &RawRecord<'_>, offset: i64, out: &mut Record, refused: &mut Vec<Refusal>| {
+        let meaning = meanings.iter().rev().find(|(from, _)| *from <= offset).or(meanings.first());
+        match meaning.and_then(|(_, section)| section.as_ref()) {
+            Some(section) => map(section, &interest, raw, offset, out, refused),
+            None => cloud_event(&cloud, raw, out, refused),
+        }
+    }))
+}
+
+/// A mapping as it was written: its entry for a feed.
+fn section(book: &Rulebook, feed: &str, text: &str) -> Result<Section, String> {
+    let name = format!("the mapping of {feed}");
+    let Mapping { sections, .. } = match cxwatch_rulebook::mapping::read(&name, text, &book.catalogue) {
+        Ok((mapping, _)) => mapping,
+        Err(problems) => {
+            return Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        }
+    };
+    let section = sections.into_iter().find(|section| section.feed == feed);
+    section.ok_or_else(|| format!("{name} has no entry for it"))
 }
 
 /// Each event of a record has its own verdict: one that is refused leaves the others alone. Where no event's customer is
@@ -88,8 +91,8 @@ fn wrong_key() -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::FeedSettings;
-    use cxwatch_event::Catalogue;
+    use compact_str::CompactString;
+    use cxwatch_runtime::journal::Meaning;
 
     const MAPPING: &str = "\
 mapping: calls
@@ -116,16 +119,16 @@ feeds:
     fn read(key: &[u8], value: &[u8], offset: i64) -> (Record, Vec<(Option<u32>, Reason)>) {
         let (book, _) =
             cxwatch_rulebook::compile(include_str!("../../rulebooks/demo.yaml"), "demo.yaml").expect("ours");
-        let catalogue: &Catalogue = &book.catalogue;
-        let (mapping, _) =
-            cxwatch_rulebook::mapping::read("calls.yaml", MAPPING, catalogue).expect("a right mapping");
         let name = "contact-center".to_owned();
-        let settings = FeedSettings::of(&name);
-        let feeds = [Feed { name: name.clone(), settings, mapping: Some(Arc::new(mapping)), expect: None }];
+        let topic = |feed: &CompactString| {
+            let mapping = (*feed == name).then(|| MAPPING.to_owned());
+            FeedTopic::new(feed, feed, mapping)
+        };
+        let feeds: Vec<FeedTopic> = book.feeds.iter().map(topic).collect();
         let at = book.feeds.iter().position(|feed| *feed == name).expect("a feed of the catalogue");
         let (mut record, mut refused) = (Record::default(), Vec::new());
         let raw = RawRecord { feed: &name, key: Some(key), value: Some(value), headers: &[] };
-        decoders(&feeds, &book)[at](&raw, offset, &mut record, &mut refused);
+        decoders(&book, &feeds).expect("it fits")[at](&raw, offset, &mut record, &mut refused);
         (record, refused.into_iter().map(|refusal| (refusal.sub, refusal.rejection.reason)).collect())
     }
 
@@ -145,6 +148,31 @@ feeds:
         let (record, refused) = read(b"c1", b"c1,2026-11-24T08:00:00Z,soon,HUNG_UP", 41);
         assert_eq!(events(&record), [("41", 28_800_000, 0)]);
         assert_eq!((record.times.len(), refused), (1, vec![(Some(1), Reason::BadTime)]));
+    }
+
+    #[test]
+    fn a_record_is_read_by_what_records_of_its_offset_mean() {
+        let (book, _) =
+            cxwatch_rulebook::compile(include_str!("../../rulebooks/demo.yaml"), "demo.yaml").expect("ours");
+        let others = MAPPING.replace("HUNG_UP", "LEFT");
+        let meanings = vec![
+            Meaning { from: 0, mapping: Some(MAPPING.to_owned()) },
+            Meaning { from: 41, mapping: Some(others) },
+            Meaning { from: 43, mapping: None },
+        ];
+        let feed = FeedTopic { meanings, ..FeedTopic::new("contact-center", "calls", None) };
+        let decode = decoders(&book, &[feed]).expect("it fits").remove(0);
+        let read = |offset| {
+            let (mut record, mut refused) = (Record::default(), Vec::new());
+            let (key, value) = (b"c1".as_slice(), b"c1,2026-11-24T08:00:00Z,75,HUNG_UP".as_slice());
+            let raw = RawRecord { feed: "contact-center", key: Some(key), value: Some(value), headers: &[] };
+            decode(&raw, offset, &mut record, &mut refused);
+            (record.events.len(), refused.len())
+        };
+        assert_eq!([40, 41, 42, 43].map(read), [(2, 0), (1, 0), (1, 0), (0, 1)]);
+        let misfit = FeedTopic::new("web", "web", Some(MAPPING.to_owned()));
+        let refused = decoders(&book, &[misfit]).err();
+        assert_eq!(refused.as_deref(), Some("the mapping of web has no entry for it"));
     }
 
     #[test]

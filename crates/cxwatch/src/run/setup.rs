@@ -24,6 +24,8 @@ pub(crate) struct Feed {
     pub(crate) settings: FeedSettings,
     /// What its records mean, if they are foreign.
     pub(crate) mapping: Option<Arc<Mapping>>,
+    /// That as it was written.
+    pub(crate) mapping_source: Option<String>,
     /// How long its topic may stand still.
     pub(crate) expect: Option<Expect>,
 }
@@ -135,11 +137,12 @@ fn feeds(settings: &Settings, book: &Rulebook, wrong: &mut Vec<String>) -> Vec<F
         let settings = settings.feeds.get(*name).cloned().unwrap_or_else(|| FeedSettings::of(name));
         let mapping = settings.mapping.as_deref().and_then(|path| {
             let read = file::mapping(path, &book.catalogue).map_err(|error| format!("{error}{place}"));
-            let mapping = read.and_then(|mapping| fits(&mapping, name).map(|()| mapping));
-            mapping.map(Arc::new).map_err(|error| wrong.push(error)).ok()
+            let mapping = read.and_then(|(text, mapping)| fits(&mapping, name).map(|()| (text, mapping)));
+            mapping.map_err(|error| wrong.push(error)).ok()
         });
+        let (mapping_source, mapping) = mapping.unzip();
         let expect = expect(name, &settings, book).map_err(|error| wrong.push(error)).unwrap_or(None);
-        Feed { name: (*name).to_owned(), settings, mapping, expect }
+        Feed { name: (*name).to_owned(), settings, mapping: mapping.map(Arc::new), mapping_source, expect }
     };
     known.iter().map(one).collect()
 }
@@ -191,7 +194,8 @@ impl Setup {
 
     /// The same with their names, for the journal.
     pub(crate) fn feed_names(&self) -> Vec<FeedTopic> {
-        let name = |feed: &Feed| FeedTopic { feed: feed.name.clone(), topic: feed.settings.topic.clone() };
+        let name =
+            |feed: &Feed| FeedTopic::new(&feed.name, &feed.settings.topic, feed.mapping_source.clone());
         self.feeds.iter().map(name).collect()
     }
 

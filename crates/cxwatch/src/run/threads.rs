@@ -274,7 +274,6 @@ fn plan(setup: &Setup, partitions: u32, pace: &Pace, now: Millis) -> Plan<Decide
         settings: setup.engine(),
         feeds: setup.feed_names(),
     };
-    let of_feed = feeds.clone();
     let defaults = Timing::new(feeds.len());
     let commit_ms = settings.commit_interval_ms.unsigned_abs();
     Plan {
@@ -284,7 +283,7 @@ fn plan(setup: &Setup, partitions: u32, pace: &Pace, now: Millis) -> Plan<Decide
             Ok((book, _)) => Ok(Arc::new(book)),
             Err(problems) => Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         }),
-        decoders: Box::new(move |book| decoders(&of_feed, book)),
+        decoders: Box::new(decoders),
         desk: Box::new(move |act_from, settings| {
             Decider::new(DeciderSettings {
                 act_from,

@@ -1,8 +1,19 @@
 use super::*;
 use cxwatch_engine::{Blindness, BufferedRef, FeedState};
 
+fn feed(meanings: &[(i64, Option<&str>)]) -> FeedTopic {
+    let meaning =
+        |(from, mapping): &(i64, Option<&str>)| Meaning { from: *from, mapping: mapping.map(str::to_owned) };
+    FeedTopic { meanings: meanings.iter().map(meaning).collect(), ..FeedTopic::new("web", "web.v1", None) }
+}
+
 fn rules() -> Rules {
-    Rules { source: "rulebook: shop".into(), hash: [7; 16], settings: Settings::new(2), feeds: Vec::new() }
+    Rules {
+        source: "rulebook: shop".into(),
+        hash: [7; 16],
+        settings: Settings::new(2),
+        feeds: vec![feed(&[(0, None), (70, Some("mapping: calls"))])],
+    }
 }
 
 fn commit() -> CommitRecord {
@@ -107,7 +118,7 @@ fn damage_is_seen() {
 /// These bytes lie in journals: whoever can no longer read them, or writes others, must raise the version. (How well
 /// they are packed is LZ4's affair.)
 #[test]
-fn the_bytes_of_version_2() {
+fn the_bytes_of_version_3() {
     let golden = |hex: &str| -> Vec<u8> {
         (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex")).collect()
     };
@@ -121,5 +132,31 @@ fn the_bytes_of_version_2() {
     }
 }
 
-const GOLDEN_COMMIT: &str = "028145306938000000f02900030001330301010203040506070802080ad00f020c0a888e98a8c0e08081010300000ca01f03bc0f010a01060108020109000001019a01";
-const GOLDEN_END: &str = "02ac3c7c58060000006003ac02000100";
+const GOLDEN_COMMIT: &str = "038145306938000000f02900030001330301010203040506070802080ad00f020c0a888e98a8c0e08081010300000ca01f03bc0f010a01060108020109000001019a01";
+const GOLDEN_END: &str = "03ac3c7c58060000006003ac02000100";
+
+/// The rules of before, whose feed has been read to 90 with its oldest waiting event at `oldest`, and then these.
+fn after(before: &[(i64, Option<&str>)], oldest: i64, now: Option<&str>) -> FeedTopic {
+    let before = Rules { feeds: vec![feed(before)], ..rules() };
+    let now = Rules { feeds: vec![FeedTopic::new("web", "web.v1", now.map(str::to_owned))], ..rules() };
+    now.after(&before, &[(oldest, 90)]).feeds.remove(0)
+}
+
+#[test]
+fn a_record_keeps_the_meaning_that_it_was_first_read_with() {
+    assert_eq!(after(&[(0, None)], 80, Some("b")), feed(&[(0, None), (90, Some("b"))]));
+    let twice = [(0, Some("a")), (85, Some("b")), (90, Some("a"))];
+    assert_eq!(after(&twice[..2], 80, Some("a")), feed(&twice), "and back");
+    // Nothing waits that was read before.
+    assert_eq!(after(&[(0, None)], 90, Some("b")), feed(&[(90, Some("b"))]));
+    assert_eq!(after(&twice[..2], 85, Some("b")), feed(&twice[1..2]));
+    assert_eq!(after(&twice[..2], 85, None), feed(&[(85, Some("b")), (90, None)]));
+    assert_eq!(after(&twice[..2], 84, Some("b")), feed(&twice[..2]));
+}
+
+#[test]
+fn rules_are_the_same_where_they_read_the_same_from_now_on() {
+    let with = |meanings: &[(i64, Option<&str>)]| Rules { feeds: vec![feed(meanings)], ..rules() };
+    assert!(with(&[(0, None), (90, Some("b"))]).are(&with(&[(0, Some("b"))])));
+    assert!(!with(&[(0, Some("b")), (90, None)]).are(&with(&[(0, Some("b"))])));
+}

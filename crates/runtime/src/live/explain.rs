@@ -37,7 +37,7 @@ impl<D: Publisher> Live<D> {
         let mut paused = self.task.desk().paused();
         let paused = Paused { all: paused.remove(PAUSED_ALL), rules: paused };
         let place = |event: &EventRef| {
-            let feed = self.plan.rules.feeds.get(usize::from(event.feed));
+            let feed = self.rules.feeds.get(usize::from(event.feed));
             let topic = feed.map_or("?", |feed| feed.topic.as_str());
             format!("{topic}/{}/{}", self.partition, event.offset)
         };

@@ -38,7 +38,7 @@ impl<D: Publisher> Live<D> {
         debug_assert!(self.sealed.is_none(), "one at a time");
         self.seq += 1;
         let mut records = Vec::new();
-        let (book, settings) = (&self.plan.book, &self.plan.rules.settings);
+        let (book, settings) = (&self.plan.book, &self.rules.settings);
         let place = Place { book, settings, partition: self.partition, now };
         self.task.desk_mut().publish(&place, &mut records);
         records.append(&mut self.dead);
@@ -66,7 +66,7 @@ impl<D: Publisher> Live<D> {
         let mut expired = self.task.desk_mut().take_expired();
         self.spoil(&mut verdicts, &mut expired);
         let changed = self.rules_due.take();
-        let rules = changed.is_some().then(|| self.plan.rules.clone());
+        let rules = changed.is_some().then(|| self.rules.clone());
         CommitRecord {
             seq: self.seq,
             engine: ENGINE_VERSION,

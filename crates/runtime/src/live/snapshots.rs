@@ -45,7 +45,7 @@ impl<D: Publisher> Live<D> {
             seq: self.seq,
             engine: ENGINE_VERSION,
             act_from: self.act_from,
-            rules: self.plan.rules.clone(),
+            rules: self.rules.clone(),
             head,
             desk: self.task.desk().head(),
         };

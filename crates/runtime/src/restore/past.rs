@@ -117,14 +117,14 @@ impl<D: Publisher> Past<D> {
         commit: &CommitRecord,
     ) -> Result<(), Fault> {
         let Some(rules) = commit.rules.clone() else { return Ok(()) };
-        let (book, _) = in_force(plan, self.partition, &rules)?;
+        let (book, decoders) = in_force(plan, self.partition, &rules)?;
         #[cfg(feature = "faults")]
         if plan.is_wrong(crate::Wrong::JoinedAgain) {
             let joining: Vec<Joining> = commit.joined.iter().map(|(feed, _)| (*feed, None)).collect();
             let joined = joins(plan, &rules, self.partition, self.task.instant(), &joining, reread)?;
-            return self.change(plan, reread, rules, book, &joined);
+            return self.change(plan, reread, rules, (book, decoders), &joined);
         }
-        self.change(plan, reread, rules, book, &commit.joined)
+        self.change(plan, reread, rules, (book, decoders), &commit.joined)
     }
 
     fn open<R: Rereader>(&self, reread: &mut R) -> Result<(R::Reader, Vec<i64>), Fault> {
@@ -161,14 +161,20 @@ impl<D: Publisher> Past<D> {
         refill(&mut self.task, &mut ahead, &self.book, std::mem::take(&mut self.buffered))
     }
 
-    /// A new rulebook or new settings, from here on. The buffer's events are read again: the new rules may read other
+    /// By feed: the oldest offset that an event in the buffer is of, and the next to read.
+    pub(super) fn waiting(&self) -> Vec<(i64, i64)> {
+        let oldest = self.task.committable().into_iter();
+        oldest.zip((0..).map(|feed| self.task.position(feed_ix(feed)))).collect()
+    }
+
+    /// A new rulebook, mapping or settings, from here on. The buffer's events are read again: the new rules may read other
     /// fields of them.
     pub(super) fn change<R: Rereader>(
         &mut self,
         plan: &Plan<D>,
         reread: &mut R,
         mut rules: Rules,
-        book: Arc<Rulebook>,
+        (book, decoders): (Arc<Rulebook>, Vec<Decode>),
         joined: &[(u8, i64)],
     ) -> Result<(), Fault> {
         rules.settings = settings_of(plan, &rules);
@@ -176,7 +182,7 @@ impl<D: Publisher> Past<D> {
         for (feed, position) in joined {
             self.task.start_at(FeedIx(*feed), *position);
         }
-        self.decoders = (plan.decoders)(&book);
+        self.decoders = decoders;
         self.book = book;
         self.rules = rules;
         self.fill_buffer(reread)
@@ -233,7 +239,12 @@ fn in_force<D: Publisher>(
             "the rulebook that was in force no longer has the feeds that it had",
         ));
     }
-    let decoders = (plan.decoders)(&book);
+    let decoders = (plan.decoders)(&book, &rules.feeds).map_err(|e| {
+        unusable(
+            partition,
+            &format!("the mappings that were in force no longer fit the rulebook of then: {e}"),
+        )
+    })?;
     Ok((book, decoders))
 }
 
@@ -270,7 +281,7 @@ mod tests {
             "{:?}",
             book.feeds
         );
-        let feeds = read.iter().map(|feed| FeedTopic { feed: (*feed).into(), topic: format!("{feed}.v1") });
+        let feeds = read.iter().map(|feed| FeedTopic::new(feed, &format!("{feed}.v1"), None));
         let settings = Settings::new(read.len());
         let rules = Rules { source, hash: book.hash, settings, feeds: feeds.collect() };
         without_unread(Arc::new(book), &rules).feeds.iter().map(ToString::to_string).collect()
