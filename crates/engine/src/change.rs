@@ -4,6 +4,7 @@ use crate::buffer::Buffer;
 use crate::customers::{Customer, State};
 use crate::due::Pending;
 use crate::known::Fields;
+use crate::lookahead::Lookahead;
 use crate::task::{Feed, NEVER};
 use crate::wheel::Wheel;
 use crate::{BufferedRef, Desk, EventRef, FeedSettings, Measures, Moment, Settings, Task};
@@ -73,6 +74,8 @@ impl<D: Desk> Task<D> {
         let known = Fields::between(&old, &book);
         let mut buffered = self.buffered_refs();
         self.buffer = Buffer::default();
+        // What comes next had the numbers of before.
+        self.lookahead = Lookahead::default();
         buffered.iter_mut().for_each(|reference| reference.feed = numbers.feed(reference.feed));
         buffered.retain(|reference| reference.feed != EventRef::FEED_GONE);
         self.move_feeds(&old);

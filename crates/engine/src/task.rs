@@ -52,7 +52,7 @@ pub struct Task<D: Desk> {
     pub(crate) run: Option<Run>,
     pub(crate) snapshots: u32,
     refused: Vec<Refused>,
-    lookahead: Lookahead,
+    pub(crate) lookahead: Lookahead,
     pub(crate) undelivered: Vec<crate::apply::Undelivered>,
     #[cfg(feature = "faults")]
     pub(crate) seen_on_entry: std::collections::BTreeSet<u64>,
