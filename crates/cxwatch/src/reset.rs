@@ -5,7 +5,7 @@
 
 use crate::cli::{Outcome, usage};
 use crate::cluster::{client, explained};
-use crate::run::setup::{Setup, setup};
+use crate::run::setup::{Setup, setup_of_service};
 use anyhow::{Result, anyhow};
 use clap::Args as ClapArgs;
 use cxwatch_kafka::admin::{Admin, OffsetOf};
@@ -95,7 +95,7 @@ impl Standing {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<Outcome> {
-    let setup = setup(&args.config)?;
+    let setup = setup_of_service(&args.config)?;
     reset(args, &setup).map_err(|error| explained(&setup, error))
 }
 

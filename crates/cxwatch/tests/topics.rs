@@ -111,3 +111,38 @@ fn what_is_about_a_cluster_needs_one() {
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("name its brokers with --to-kafka"), "{said}");
 }
+
+/// Whoever gives an order to the service, or looks where it stands, is not told once more what its start has said.
+#[test]
+fn orders_to_the_service_repeat_no_warnings() {
+    let folder = folder();
+    let at = folder.path();
+    let rules = "rulebook: t\nversion: 1\ncalendars: { idle: { zone: UTC, open: { mon-sun: \"08:00-20:00\" } } }\n\
+                 rules: [ { id: a, kind: match, event: payment.failed, actions: call } ]\n\
+                 actions: { call: { class: offer, purpose: service, channel: voice, queue: q, ttl: 1h } }\n";
+    std::fs::write(at.join("offers.yaml"), rules).expect("written");
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    cluster.create_topic("cx.control.v1", 1).expect("a topic");
+    let settings = format!(
+        "application_id: orders\nrulebook: offers.yaml\nkafka:\n  bootstrap: \"{}\"\n  properties: {{ sasl.password: secret }}\n",
+        cluster.bootstrap()
+    );
+    std::fs::write(at.join("cxwatch.yaml"), settings).expect("written");
+    let said = |arguments: &[&str]| {
+        let ran = cxwatch(at, arguments);
+        (ran.status.code(), String::from_utf8(ran.stderr).expect("UTF-8"))
+    };
+    let (_, check) = said(&["run", "--check"]);
+    for warning in ["is a secret in a file", "uses the calendar `idle`", "reads the feed customers"] {
+        assert!(check.contains(warning), "{warning}: {check}");
+    }
+    for order in ["pause", "resume"] {
+        assert_eq!(said(&[order, "--rule", "a"]), (Some(0), String::new()), "{order}");
+    }
+    let (_, reset) = said(&["reset"]);
+    assert!(!reset.contains("warning"), "{reset}");
+    // What is wrong with the settings is said all the same.
+    std::fs::write(at.join("cxwatch.yaml"), "rulebook: offers.yaml\n").expect("written");
+    let (code, wrong) = said(&["pause"]);
+    assert!(code == Some(2) && wrong.contains("`kafka.bootstrap` is not set"), "{wrong}");
+}

@@ -1,7 +1,7 @@
 //! What commands that read or write topics are told of a cluster.
 
 use super::usage;
-use crate::run::setup::{Feed, Setup, setup_with};
+use crate::run::setup::{Feed, Setup, Shown, setup_with};
 use crate::settings::FeedSettings;
 use anyhow::Result;
 use cxwatch_kafka::Properties;
@@ -23,7 +23,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Reads the settings, if there are any. `rulebook` is taken instead of theirs.
     pub(crate) fn setup(&self, rulebook: Option<&Path>) -> Result<Option<Setup>> {
-        self.config.as_deref().map(|config| setup_with(config, rulebook)).transpose()
+        self.config.as_deref().map(|config| setup_with(config, rulebook, Shown::All)).transpose()
     }
 
     /// The client's properties: those of the settings, those of the command line over them.

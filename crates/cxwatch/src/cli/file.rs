@@ -2,6 +2,7 @@
 
 use super::usage;
 use crate::problems;
+use crate::run::setup::Shown;
 use anyhow::Result;
 use cxwatch_event::Catalogue;
 use cxwatch_event::mapping::Mapping;
@@ -37,19 +38,25 @@ pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String, String> {
 
 /// Reads and compiles a rulebook. Problems are shown; with an error among them this is one of usage.
 pub(crate) fn rulebook(path: &Path) -> Result<Arc<Rulebook>> {
-    rulebook_with(path, &[]).map(|(_, book)| book)
+    rulebook_with(path, &[], Shown::All).map(|(_, book)| book)
 }
 
 /// The same with its text as it holds, which builds on no other file; `calendars` are used by the settings, so they are
 /// not idle.
-pub(crate) fn rulebook_with(path: &Path, calendars: &[&str]) -> Result<(String, Arc<Rulebook>)> {
+pub(crate) fn rulebook_with(
+    path: &Path,
+    calendars: &[&str],
+    shown: Shown,
+) -> Result<(String, Arc<Rulebook>)> {
     let mut files = compile(path)?;
     match std::mem::replace(&mut files.result, Err(Vec::new())) {
         Ok((book, mut warnings)) => {
             let idle = |calendar: &&str| format!("no rule or action uses the calendar `{calendar}`");
             let used: Vec<String> = calendars.iter().map(idle).collect();
             warnings.retain(|warning| !used.contains(&warning.message));
-            eprint!("{}", problems::render_of(&files, &warnings));
+            if shown == Shown::All {
+                eprint!("{}", problems::render_of(&files, &warnings));
+            }
             Ok((files.effective, Arc::new(book)))
         }
         Err(found) => {
@@ -76,12 +83,14 @@ fn beside(from: &str, name: &str) -> Result<Source, String> {
 }
 
 /// Reads a mapping for the types of a rulebook, with its text.
-pub(crate) fn mapping(path: &Path, catalogue: &Catalogue) -> Result<(String, Mapping)> {
+pub(crate) fn mapping(path: &Path, catalogue: &Catalogue, shown: Shown) -> Result<(String, Mapping)> {
     let source = text(path)?;
     let name = path.display().to_string();
     match cxwatch_rulebook::mapping::read(&name, &source, catalogue) {
         Ok((mapping, warnings)) => {
-            eprint!("{}", problems::render(&source, &warnings));
+            if shown == Shown::All {
+                eprint!("{}", problems::render(&source, &warnings));
+            }
             Ok((source, mapping))
         }
         Err(found) => Err(invalid(&source, &found, &format!("{name} is not a valid mapping"))),

@@ -3,7 +3,7 @@
 use super::{cluster, file, time, usage};
 use crate::replay::Job;
 use crate::replay::topics::{Topics, Wanted};
-use crate::run::setup::Setup;
+use crate::run::setup::{Setup, Shown};
 use crate::settings::Moment;
 use anyhow::Result;
 use compact_str::CompactString;
@@ -102,7 +102,8 @@ impl Input {
             (None, Some(path)) => file::rulebook(path)?,
             (None, None) => return Err(usage("a rulebook is needed: --rulebook FILE")),
         };
-        let mapping = args.mapping.as_deref().map(|path| file::mapping(path, &book.catalogue)).transpose()?;
+        let mapping = args.mapping.as_deref().map(|path| file::mapping(path, &book.catalogue, Shown::All));
+        let mapping = mapping.transpose()?;
         let mapping = mapping.map(|(_, mapping)| mapping);
         if args.files.iter().filter(|f| f.as_os_str() == "-").count() > 1 {
             return Err(usage("standard input can be read only once"));

@@ -3,7 +3,7 @@
 use crate::cli::{Outcome, usage};
 use crate::cluster::{client, explained};
 use crate::control::{Order, Stopped, name, read};
-use crate::run::setup::{Setup, setup};
+use crate::run::setup::{Setup, setup_of_service};
 use anyhow::Result;
 use clap::Args as ClapArgs;
 use cxwatch_event::rfc3339;
@@ -61,7 +61,7 @@ fn give(args: &OrderArgs, paused: bool) -> Result<Outcome> {
     if args.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
         return Err(usage(format!("--reason has at most {REASON_CHARS_MAX} characters")));
     }
-    let setup = setup(&args.config)?;
+    let setup = setup_of_service(&args.config)?;
     let said = order(&setup, args, paused).map_err(|error| explained(&setup, error))?;
     writeln!(std::io::stdout(), "{said}")?;
     Ok(Outcome::Fine)

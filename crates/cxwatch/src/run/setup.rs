@@ -4,7 +4,7 @@
 #![allow(clippy::print_stderr)]
 
 use crate::cli::{file, usage};
-use crate::settings::{self, FeedSettings, Settings};
+use crate::settings::{self, Complaint, FeedSettings, Settings};
 use anyhow::Result;
 use cxwatch_event::builtin;
 use cxwatch_event::mapping::Mapping;
@@ -42,15 +42,30 @@ pub(crate) struct Setup {
     pub(crate) feeds: Vec<Feed>,
 }
 
+/// What is shown of problems. Errors always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Warnings too.
+    All,
+    /// Errors alone: warnings are about what the service reads, and not the business of somebody who gives it an order.
+    Errors,
+}
+
 /// Reads all of it and shows every problem.
 pub(crate) fn setup(config: &Path) -> Result<Setup> {
-    setup_with(config, None)
+    setup_with(config, None, Shown::All)
+}
+
+/// Reads all of it to do something about a service that was started with it.
+pub(crate) fn setup_of_service(config: &Path) -> Result<Setup> {
+    setup_with(config, None, Shown::Errors)
 }
 
 /// Reads all of it, with another rulebook than the settings', if one is given.
-pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>) -> Result<Setup> {
+pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>, shown: Shown) -> Result<Setup> {
     let loaded = settings::load(config);
-    loaded.complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
+    let is_shown = |complaint: &&Complaint| complaint.error || shown == Shown::All;
+    loaded.complaints.iter().filter(is_shown).for_each(|complaint| eprintln!("{complaint}"));
     let mut wrong = Vec::new();
     let errors = loaded.errors();
     if errors > 0 {
@@ -63,7 +78,7 @@ pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>) -> Result<Setup
     let book = rulebook.or(named).and_then(|path| {
         let calendars: Vec<&str> =
             settings.feeds.values().filter_map(|feed| feed.expect_calendar.as_deref()).collect();
-        let read = file::rulebook_with(path, &calendars);
+        let read = file::rulebook_with(path, &calendars, shown);
         let place = if rulebook.is_some() { String::new() } else { origin(&settings, &["rulebook"]) };
         read.map_err(|error| wrong.push(format!("{error}{place}"))).ok()
     });
@@ -75,7 +90,7 @@ pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>) -> Result<Setup
         }
         return Err(refused(&wrong));
     };
-    assemble_with(settings, source, book, wrong)
+    assemble_with(settings, source, book, (wrong, shown))
 }
 
 /// Where the settings name a file, to be said of an error in it.
@@ -90,14 +105,14 @@ fn refused(wrong: &[String]) -> anyhow::Error {
 
 /// Brings settings and rulebook together.
 pub(crate) fn assemble(settings: Settings, source: String, book: Arc<Rulebook>) -> Result<Setup> {
-    assemble_with(settings, source, book, Vec::new())
+    assemble_with(settings, source, book, (Vec::new(), Shown::All))
 }
 
 fn assemble_with(
     settings: Settings,
     source: String,
     mut book: Arc<Rulebook>,
-    mut wrong: Vec<String>,
+    (mut wrong, shown): (Vec<String>, Shown),
 ) -> Result<Setup> {
     for (feed, what) in [
         (builtin::CUSTOMERS, "of customers nothing is known: consent and zone are the defaults"),
@@ -106,20 +121,22 @@ fn assemble_with(
         if !settings.feeds.contains_key(feed)
             && let Some(without) = book.without(feed)
         {
-            eprintln!(
-                "warning: the rulebook reads the feed {feed}, but the settings do not name it, so {what}; add `feeds: {{ \
-                 {feed}: {{}} }}` (topic {})",
-                FeedSettings::topic_of(feed)
-            );
+            if shown == Shown::All {
+                eprintln!(
+                    "warning: the rulebook reads the feed {feed}, but the settings do not name it, so {what}; add \
+                     `feeds: {{ {feed}: {{}} }}` (topic {})",
+                    FeedSettings::topic_of(feed)
+                );
+            }
             book = Arc::new(without);
         }
     }
-    let feeds = feeds(&settings, &book, &mut wrong);
+    let feeds = feeds(&settings, &book, &mut wrong, shown);
     if wrong.is_empty() { Ok(Setup { settings, source, book, feeds }) } else { Err(refused(&wrong)) }
 }
 
 /// The rulebook's feeds as the settings want them read, and all that does not fit.
-fn feeds(settings: &Settings, book: &Rulebook, wrong: &mut Vec<String>) -> Vec<Feed> {
+fn feeds(settings: &Settings, book: &Rulebook, wrong: &mut Vec<String>, shown: Shown) -> Vec<Feed> {
     let known: Vec<&str> = book.feeds.iter().map(|feed| feed.as_str()).collect();
     // Feeds that a rulebook may do without may be named all the same.
     let optional = [builtin::CUSTOMERS, builtin::OUTCOMES];
@@ -136,7 +153,7 @@ fn feeds(settings: &Settings, book: &Rulebook, wrong: &mut Vec<String>) -> Vec<F
         let place = origin(settings, &["feeds", name, "mapping"]);
         let settings = settings.feeds.get(*name).cloned().unwrap_or_else(|| FeedSettings::of(name));
         let mapping = settings.mapping.as_deref().and_then(|path| {
-            let read = file::mapping(path, &book.catalogue).map_err(|error| format!("{error}{place}"));
+            let read = file::mapping(path, &book.catalogue, shown).map_err(|error| format!("{error}{place}"));
             let mapping = read.and_then(|(text, mapping)| fits(&mapping, name).map(|()| (text, mapping)));
             mapping.map_err(|error| wrong.push(error)).ok()
         });
