@@ -57,7 +57,9 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = output::Only::All)]
     only: output::Only,
 
-    /// Write what was refused to a file, as dead letters with file and line.
+    /// Write what was refused to a file, a JSON object a line: where it stands (file and line, or topic, partition and
+    /// offset), why (`reason`, `place`, `expected`), and the original bytes (`value`, or `value_base64` where they are no
+    /// UTF-8; of a topic `key` and `headers` too).
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
 

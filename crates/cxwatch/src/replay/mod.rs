@@ -99,8 +99,19 @@ pub struct Rejected<'a> {
     pub sub: Option<u32>,
     /// Why.
     pub rejection: &'a Rejection,
-    /// The line as it stands in the file; empty for a row of a mapping.
-    pub raw: &'a [u8],
+    /// The record as it stands there.
+    pub original: Original<'a>,
+}
+
+/// A record as it stands in its file or topic.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Original<'a> {
+    /// Of a topic: its key.
+    pub key: Option<&'a [u8]>,
+    /// The line or row, or the value; `None`: a line that is too long, or a record without a value.
+    pub value: Option<&'a [u8]>,
+    /// Of a topic: its headers.
+    pub headers: &'a [(String, Vec<u8>)],
 }
 
 /// How far a replay has come.
@@ -271,7 +282,7 @@ impl<'j, 'm, R: Records, S: Sink> Run<'j, 'm, R, S> {
             feed: taken.feed.map(|feed| self.job.book.feeds[usize::from(feed.0)].as_str()),
             sub,
             rejection,
-            raw: self.source.raw(),
+            original: self.source.original(),
         })
     }
 

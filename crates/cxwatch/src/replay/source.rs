@@ -1,5 +1,6 @@
 //! Files as records of feeds, read in an order that keeps the feeds together in time.
 
+use super::Original;
 use super::input::{self, BytesRead, Input};
 use super::lines::{Line, Lines};
 use anyhow::{Context, Result, bail};
@@ -143,8 +144,8 @@ pub(crate) trait Records {
     /// The file, or topic, in which the last record stands.
     fn path(&self) -> &Path;
 
-    /// The last record as it stands there; empty for a row of a file.
-    fn raw(&self) -> &[u8];
+    /// The last record as it stands there.
+    fn original(&self) -> Original<'_>;
 
     /// The feeds that it may hold events of.
     fn present(&self) -> FeedSet;
@@ -194,11 +195,13 @@ impl Records for Source<'_> {
         self.lanes[self.current].passes.front().map_or(Path::new(""), |pass| &pass.path)
     }
 
-    fn raw(&self) -> &[u8] {
-        match &self.lanes[self.current].reader {
+    fn original(&self) -> Original<'_> {
+        let line = match &self.lanes[self.current].reader {
             Some(Reader::Lines { lines, .. }) => lines.last(),
-            _ => &[],
-        }
+            Some(Reader::Rows { rows, .. }) => rows.raw(),
+            None => &[],
+        };
+        Original { value: Some(line).filter(|line| !line.is_empty()), ..Original::default() }
     }
 
     /// From the lane that is least advanced in time, so that no feed runs far ahead of the others.

@@ -2,6 +2,7 @@
 //!
 //! Where it ends is fixed at the beginning. Committed records only; no group is joined and nothing is committed.
 
+use super::Original;
 use super::source::{Records, Step, Taken};
 use crate::run::decoders::map;
 use crate::run::setup::Feed;
@@ -65,7 +66,8 @@ pub(crate) struct Topics {
     total: u64,
     done: u64,
     current: usize,
-    value: Vec<u8>,
+    /// The record that was taken last.
+    original: Raw,
 }
 
 /// A feed that is read.
@@ -88,13 +90,14 @@ struct Lane {
     newest: Millis,
     raw: VecDeque<Raw>,
     head: Taken,
-    value: Vec<u8>,
+    original: Raw,
 }
 
 /// A record as it lies in its topic.
+#[derive(Default)]
 struct Raw {
     offset: i64,
-    key: Vec<u8>,
+    key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
     headers: Vec<(String, Vec<u8>)>,
 }
@@ -148,7 +151,7 @@ impl Topics {
             total: lanes.iter().map(|lane| (lane.end - lane.next).unsigned_abs()).sum(),
             done: 0,
             current: 0,
-            value: Vec::new(),
+            original: Raw::default(),
             ready: BinaryHeap::new(),
             unknown: (0..lanes.len()).rev().collect(),
             feeds,
@@ -230,7 +233,7 @@ impl Records for Topics {
         self.unknown.push(at);
         let lane = &mut self.lanes[at];
         std::mem::swap(out, &mut lane.head);
-        std::mem::swap(&mut self.value, &mut lane.value);
+        std::mem::swap(&mut self.original, &mut lane.original);
         Ok(Step::Record)
     }
 
@@ -238,8 +241,9 @@ impl Records for Topics {
         self.lanes.get(self.current).map_or(Path::new(""), |lane| Path::new(&self.feeds[lane.at].topic))
     }
 
-    fn raw(&self) -> &[u8] {
-        &self.value
+    fn original(&self) -> Original<'_> {
+        let Raw { key, value, headers, .. } = &self.original;
+        Original { key: key.as_deref(), value: value.as_deref(), headers }
     }
 
     fn present(&self) -> FeedSet {
@@ -276,7 +280,7 @@ fn fetch(reader: &mut KafkaFeedReader, lane: &mut Lane) -> Result<bool, Fault> {
                 let headers = record.headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
                 raw.push_back(Raw {
                     offset: record.offset,
-                    key: record.key.unwrap_or_default().to_vec(),
+                    key: record.key.map(<[u8]>::to_vec),
                     value: record.value.map(<[u8]>::to_vec),
                     headers: headers.collect(),
                 });
@@ -296,8 +300,12 @@ fn decode(feed: &Topic, decoder: &Decoder, interest: &Interest, raw: Raw, lane: 
     (*of, *line, *partition) = (Some(feed.feed), raw.offset.unsigned_abs(), Some(lane.partition));
     let headers: Vec<(&str, &[u8])> =
         raw.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-    let whole =
-        RawRecord { feed: &feed.name, key: Some(&raw.key), value: raw.value.as_deref(), headers: &headers };
+    let whole = RawRecord {
+        feed: &feed.name,
+        key: Some(raw.key.as_deref().unwrap_or_default()),
+        value: raw.value.as_deref(),
+        headers: &headers,
+    };
     match &feed.mapping {
         None => cloud_event(decoder, &whole, record, rejected),
         Some(mapping) => {
@@ -307,7 +315,7 @@ fn decode(feed: &Topic, decoder: &Decoder, interest: &Interest, raw: Raw, lane: 
         }
     }
     lane.newest = record.times.iter().copied().fold(lane.newest, Millis::max);
-    lane.value = raw.value.unwrap_or_default();
+    lane.original = raw;
 }
 
 /// By feed, how many partitions its topic has.
@@ -365,7 +373,7 @@ fn lanes(admin: &Admin, feeds: &[Topic], counts: &[i32], since: Millis) -> Resul
             newest: NEVER,
             raw: VecDeque::new(),
             head: Taken::default(),
-            value: Vec::new(),
+            original: Raw::default(),
         }));
     }
     Ok(lanes)

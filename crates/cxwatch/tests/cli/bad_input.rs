@@ -24,6 +24,77 @@ fn replay_refuses_bad_lines_with_reason_and_place_and_goes_on() {
     assert_eq!(replay(dir.path(), &["--allow-rejected", "carts.jsonl"], b"").code, 0);
 }
 
+/// Rows as they stand, whatever reads them: quotes over several lines, bytes that are no UTF-8, lines of logs, JSON.
+#[test]
+fn what_was_refused_is_written_with_its_original_bytes() {
+    let dir = folder();
+    let events = "customer: who
+    id: { record: row }
+    events: [ { type: web.error.shown, time: { column: at }, data: { code: code } } ]
+";
+    let mapping = format!(
+        "mapping: m
+feeds:
+  - feed: web
+    files: rows.csv
+    format: csv
+    zone: UTC
+    {events}
+  - feed: web
+    files: log.csv
+    format: csv
+    one_line: true
+    zone: UTC
+    {events}
+  - feed: web
+    files: clicks.json
+    format: json
+    zone: UTC
+    {}",
+        events
+            .replace("who", "/who")
+            .replace("column: at", "column: /at")
+            .replace("code: code", "code: /code")
+    );
+    write(dir.path(), "m.yaml", mapping);
+    // The second row spans two lines, the third has bytes that are no UTF-8, and before it an empty line; the rest is more
+    // than is read at once.
+    let many = "a,2026-01-05T10:00:00Z,404\r\n".repeat(2_000);
+    let mut rows = format!("who,at,code\r\n{many}").into_bytes();
+    rows.extend_from_slice(b"a,\"never\nat all\",404\r\n\r\n\xff\xfe,soon,404\n");
+    rows.extend_from_slice(many.as_bytes());
+    rows.extend_from_slice(b"a,2026-01-05T10:00:00Z,404,too much");
+    write(dir.path(), "rows.csv", rows);
+    write(dir.path(), "log.csv", "who,at,code\n\n a,then,1 \r\na,2026-01-05T10:00:00Z,1\n");
+    write(dir.path(), "clicks.json", "{\"who\":\n{\"who\":\"a\",\"at\":7}\n");
+    let files = ["rows.csv", "log.csv", "clicks.json"];
+    let ran =
+        replay(dir.path(), &[&["--mapping", "m.yaml", "--rejected", "dead.jsonl"], &files[..]].concat(), b"");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let dead = std::fs::read_to_string(dir.path().join("dead.jsonl")).expect("written");
+    let letters: Vec<serde_json::Value> =
+        dead.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let mut found: Vec<_> = letters
+        .iter()
+        .map(|l| {
+            let text = |name: &str| l[name].as_str().map(str::to_owned);
+            (text("file").expect("a file"), l["line"].as_u64(), text("value"), text("value_base64"))
+        })
+        .collect();
+    found.sort();
+    let value = |file: &str, line, text: &str| (file.to_owned(), Some(line), Some(text.to_owned()), None);
+    let expected = [
+        value("clicks.json", 1, "{\"who\":"),
+        value("clicks.json", 2, "{\"who\":\"a\",\"at\":7}"),
+        value("log.csv", 3, " a,then,1 "),
+        value("rows.csv", 2_002, "a,\"never\nat all\",404"),
+        // base64 of `\xff\xfe,soon,404`
+        ("rows.csv".to_owned(), Some(2_005), None, Some("//4sc29vbiw0MDQ=".to_owned())),
+        value("rows.csv", 4_006, "a,2026-01-05T10:00:00Z,404,too much"),
+    ];
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn replay_refuses_the_future_unless_told_otherwise() {
     let dir = folder();

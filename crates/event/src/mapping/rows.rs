@@ -76,7 +76,7 @@ impl Section {
             }
             self.bind(names.as_deref()).map(|(at, width)| Input::CsvLines { lines, dialect, at, width })
         } else {
-            let mut reader = builder(dialect).from_reader(Guarded { inner: from, since_row: 0 });
+            let mut reader = builder(dialect).from_reader(Guarded::new(from));
             let mut names = dialect.names();
             if let Header::FirstRow = dialect.header {
                 read_record(&mut reader, &mut record)?;
@@ -167,18 +167,36 @@ fn shortened(text: &str) -> String {
 }
 
 impl<R: Read> Rows<'_, R> {
+    /// The bytes of the record that was read last, without its end; empty where it is too long.
+    pub fn raw(&self) -> &[u8] {
+        match &self.input {
+            Input::Csv { reader, record, .. } => {
+                let begin = record.position().map_or(0, csv::Position::byte);
+                let mut raw = reader.get_ref().between(begin, reader.position().byte());
+                // The line's end before it is counted as its own.
+                while let [b'\n' | b'\r', rest @ ..] | [rest @ .., b'\n' | b'\r'] = raw {
+                    raw = rest;
+                }
+                raw
+            }
+            Input::CsvLines { lines, .. } | Input::Json { lines } => &lines.buffer,
+        }
+    }
+
     /// The next record. `None` at the end; an error where the file cannot be read on.
     pub fn next(&mut self, interest: &Interest) -> io::Result<Option<Mapped>> {
         let mut out = Mapped::default();
         match &mut self.input {
             Input::Csv { reader, record, at, width } => {
-                reader.get_mut().since_row = 0;
+                let begins = reader.position().clone();
+                reader.get_mut().begin_row(begins.byte());
                 if !read_record(reader, record)? {
                     return Ok(None);
                 }
                 self.rows += 1;
                 out.row = self.rows;
-                out.line = first_line(record, reader.position());
+                let row = reader.get_ref().between(begins.byte(), reader.position().byte());
+                out.line = first_line(begins.line(), row);
                 csv_row(self.section, record, at, *width, interest, &mut out);
             }
             Input::CsvLines { lines, dialect, at, width } => {
@@ -242,6 +260,7 @@ impl<R: Read> Lines<R> {
         let whole = self.buffer.ends_with(b"\n") || (self.buffer.len() as u64) < limit;
         if !whole {
             self.reader.skip_until(b'\n')?;
+            self.buffer.clear();
         }
         for end in [b'\n', b'\r'] {
             self.buffer.pop_if(|byte| *byte == end);
@@ -264,6 +283,28 @@ impl<R: Read> Lines<R> {
 struct Guarded<R> {
     inner: R,
     since_row: u64,
+    /// What was handed out from the row's beginning on, and of the rows before it some.
+    kept: Vec<u8>,
+    /// How many bytes came before these.
+    before: u64,
+    /// Where the row begins.
+    row: u64,
+}
+
+impl<R> Guarded<R> {
+    fn new(inner: R) -> Self {
+        Guarded { inner, since_row: 0, kept: Vec::new(), before: 0, row: 0 }
+    }
+
+    fn begin_row(&mut self, row: u64) {
+        (self.row, self.since_row) = (row, 0);
+    }
+
+    /// The bytes from one place to another, of those that are kept.
+    fn between(&self, begin: u64, end: u64) -> &[u8] {
+        let at = |place: u64| usize::try_from(place.saturating_sub(self.before)).unwrap_or(usize::MAX);
+        self.kept.get(at(begin)..at(end)).unwrap_or_default()
+    }
 }
 
 impl<R: Read> Read for Guarded<R> {
@@ -272,7 +313,11 @@ impl<R: Read> Read for Guarded<R> {
             let what = format!("a row of more than {VALUE_BYTES_MAX} bytes: is a quote left open?");
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
+        let over = usize::try_from(self.row - self.before).unwrap_or(usize::MAX).min(self.kept.len());
+        self.kept.drain(..over);
+        self.before += over as u64;
         let count = self.inner.read(into)?;
+        self.kept.extend_from_slice(&into[..count]);
         self.since_row += count as u64;
         Ok(count)
     }
@@ -306,15 +351,10 @@ fn read_record<R: Read>(reader: &mut csv::Reader<R>, record: &mut csv::ByteRecor
     })
 }
 
-/// The line that a row begins on. The reader's own count begins before the empty lines that it skips.
-fn first_line(record: &csv::ByteRecord, after: &csv::Position) -> u64 {
-    let before = record.position().map_or(1, csv::Position::line);
-    let consumed = after.line() - before;
-    if consumed <= 1 {
-        return before;
-    }
-    let inside = record.as_slice().iter().filter(|b| **b == b'\n').count() as u64;
-    before + consumed.saturating_sub(inside + 1)
+/// The line that a row begins on: the reader counts from before the line ends that it skips.
+fn first_line(before: u64, row: &[u8]) -> u64 {
+    let skipped = row.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    before + skipped.filter(|byte| **byte == b'\n').count() as u64
 }
 
 fn header_name(cell: &[u8]) -> String {

@@ -1,8 +1,9 @@
 //! What a replay writes while it runs.
 
 use super::summary::Found;
-use crate::replay::{Job, Progress, Rejected, Said, Sink};
+use crate::replay::{Job, Original, Progress, Rejected, Said, Sink};
 use anyhow::{Context, Result};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use cxwatch_decision::{Decision, Message, Messages};
 use cxwatch_engine::{Effect, Ended};
 use cxwatch_event::messages::EndKind;
@@ -215,7 +216,7 @@ impl Sink for Output<'_> {
             reason: rejected.rejection.reason.name(),
             place: &rejected.rejection.place,
             expected: &rejected.rejection.expected,
-            value: (!rejected.raw.is_empty()).then(|| String::from_utf8_lossy(rejected.raw).into_owned()),
+            original: Letter::of(&rejected.original),
         };
         serde_json::to_writer(&mut *to, &letter)
             .map_err(std::io::Error::from)
@@ -250,8 +251,67 @@ struct DeadLetter<'a> {
     reason: &'static str,
     place: &'a str,
     expected: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
+    #[serde(flatten)]
+    original: Letter<'a>,
+}
+
+/// The bytes of what was refused.
+#[derive(Serialize)]
+struct Letter<'a> {
+    #[serde(flatten)]
+    key: Option<Key<'a>>,
+    #[serde(flatten)]
+    value: Option<Value<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<Header<'a>>,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    value: Value<'a>,
+}
+
+/// Bytes as they are: a text where they are one, else base64, as CloudEvents has `data` and `data_base64`.
+#[derive(Serialize)]
+enum Key<'a> {
+    #[serde(rename = "key")]
+    Text(&'a str),
+    #[serde(rename = "key_base64")]
+    Bytes(String),
+}
+
+/// The same of a value.
+#[derive(Serialize)]
+enum Value<'a> {
+    #[serde(rename = "value")]
+    Text(&'a str),
+    #[serde(rename = "value_base64")]
+    Bytes(String),
+}
+
+impl<'a> Letter<'a> {
+    fn of(original: &Original<'a>) -> Self {
+        let header = |(name, value): &'a (String, Vec<u8>)| Header { name, value: Value::of(value) };
+        Letter {
+            key: original.key.map(|key| match std::str::from_utf8(key) {
+                Ok(text) => Key::Text(text),
+                Err(_) => Key::Bytes(BASE64_STANDARD.encode(key)),
+            }),
+            value: original.value.map(Value::of),
+            headers: original.headers.iter().map(header).collect(),
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Value::Text(text),
+            Err(_) => Value::Bytes(BASE64_STANDARD.encode(bytes)),
+        }
+    }
 }
 
 /// How much there is to be read.
