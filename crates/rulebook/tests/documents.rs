@@ -106,6 +106,29 @@ fn the_reference_shows_every_key_that_a_rulebook_can_have() {
     assert_eq!(known, BTreeSet::new(), "no block of docs/rulebook.md has these keys");
 }
 
+/// Also the one that holds where nothing is written: a reader wants to see both.
+#[test]
+fn the_reference_shows_every_word_of_a_closed_list() {
+    let mut known = BTreeSet::new();
+    visit(&rulebook_schema(), &mut |key, value| {
+        if key == "enum" {
+            let words = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+            // Event types are described by their own schemas.
+            known.extend(words.filter(|word| !word.contains('.')).map(str::to_owned));
+        }
+    });
+    assert!(known.contains("clear") && known.contains("keep"), "{known:?}");
+    for (_, source) in blocks() {
+        visit(&as_json(&source), &mut |_, value| {
+            let words = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            for word in words.iter().filter_map(Value::as_str) {
+                known.remove(word);
+            }
+        });
+    }
+    assert_eq!(known, BTreeSet::new(), "no block of docs/rulebook.md has these words");
+}
+
 fn visit(value: &Value, each: &mut dyn FnMut(&str, &Value)) {
     match value {
         Value::Object(map) => {
