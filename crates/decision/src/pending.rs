@@ -113,6 +113,8 @@ impl Kept {
             events: self.events,
             measures: measures.unwrap_or_default(),
             severity: self.severity,
+            // What is resolved does not wait.
+            resolved: false,
             clock: Clock {
                 instant: self.instant,
                 watermark: self.watermark,

@@ -123,6 +123,7 @@ pub(crate) fn detection(about_id: &str, rule: u16, time: Millis) -> Detection {
         events: 1,
         measures: Measures::new(),
         severity: 50,
+        resolved: false,
         clock: Clock { instant: time, watermark: time, feeds: [(time, false)].into_iter().collect() },
     }
 }

@@ -224,6 +224,49 @@ fn a_route_names_what_its_events_name() {
     }
 }
 
+/// The words for all that has been decided.
+fn told(task: &mut Task<Decider>) -> Vec<String> {
+    task.desk_mut().take_decisions().iter().map(tell).collect()
+}
+
+const ALL_RESOLVED: [&str; 3] = ["chat resolved", "text resolved", "write resolved"];
+
+#[test]
+fn nobody_is_asked_about_a_start_that_came_in_behind_its_stop() {
+    let mut task = task();
+    read(&mut task, "contact.answered", "c1", "09:03", r#"{"contact_id":"of-c1"}"#);
+    pass(&mut task, "09:04");
+    queued(&mut task, "c1", "09:00");
+    pass(&mut task, "09:05");
+    // The warning and the breach: both were true, and of neither there is anything left to be done.
+    assert_eq!(told(&mut task), [ALL_RESOLVED, ALL_RESOLVED].concat());
+    // A start after the stop is another problem.
+    queued(&mut task, "c1", "09:10");
+    pass(&mut task, "09:10");
+    read(&mut task, "contact.queued", "c1", "09:06", r#"{"contact_id":"of-c1","channel":"voice"}"#);
+    pass(&mut task, "09:11");
+    let of_it = told(&mut task);
+    assert!(of_it.iter().any(|word| word == "chat Requested 0"), "{of_it:?}");
+    assert!(!of_it.iter().any(|word| word.ends_with("resolved")), "{of_it:?}");
+}
+
+#[test]
+fn nobody_is_asked_about_a_deadline_that_was_held_until_its_stop_came() {
+    let mut task = task();
+    queued(&mut task, "c1", "09:00");
+    let kind = task.book().catalogue.id("contact.queued").expect("a built-in type");
+    let contacts = task.book().feed_of_type[usize::from(kind.0)].expect("a feed of the rulebook");
+    task.blind(contacts, Blindness::Stalled);
+    for feed in (0..task.book().feeds.len() as u8).map(FeedIx).filter(|feed| *feed != contacts) {
+        task.proof(feed, at("09:10"));
+    }
+    while task.advance(FOREVER, usize::MAX) {}
+    assert!(told(&mut task).is_empty(), "it is held");
+    read(&mut task, "contact.answered", "c1", "09:03", r#"{"contact_id":"of-c1"}"#);
+    pass(&mut task, "09:11");
+    assert_eq!(told(&mut task), [ALL_RESOLVED, ALL_RESOLVED].concat());
+}
+
 fn tell(decision: &Decision) -> String {
     match decision {
         Decision::Action(a) => {

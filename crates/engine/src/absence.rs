@@ -194,9 +194,14 @@ impl Absence {
         past.evaluate_again(ctx, episodes, entry.key().map(CompactString::as_str), turn);
     }
 
-    /// Remembers what has been fired. The memory must have begun before the episodes changed.
-    pub(crate) fn remember_fired(&mut self, fired: Fired) {
-        self.begin_memory().1.add_fired(fired);
+    /// Remembers what has been fired; whether a `stop` that came before has ended the need to act. The memory must have
+    /// begun before the episodes changed.
+    pub(crate) fn remember_fired(&mut self, ctx: Ctx<'_>, mut fired: Fired) -> bool {
+        let past = self.begin_memory().1;
+        fired.resolved = past.has_resolved(ctx, &fired);
+        let resolved = fired.resolved;
+        past.add_fired(fired);
+        resolved
     }
 
     /// Must come before anything that changes the episodes.

@@ -57,6 +57,7 @@ struct Finding {
     events: u32,
     measures: Measures,
     severity: u8,
+    resolved: bool,
     pos: Pos,
 }
 
@@ -269,11 +270,16 @@ impl<D: Desk> Task<D> {
             self.retract(book, at, ix, &fired);
         }
         for fired in turn.resolved {
-            self.counts.resolutions += 1;
-            let ended = self.ended(at, ix, &fired, by);
-            self.publish(book, at, Effect::Resolved(Box::new(ended)));
+            self.resolve(book, at, ix, &fired, by);
         }
         self.schedule(at, ix);
+    }
+
+    /// Tells that the need to act is over.
+    fn resolve(&mut self, book: &Rulebook, at: u32, ix: RuleIx, fired: &Fired, by: Option<&EventRef>) {
+        self.counts.resolutions += 1;
+        let ended = self.ended(at, ix, fired, by);
+        self.publish(book, at, Effect::Resolved(Box::new(ended)));
     }
 
     /// An event has completed a rule: it fires, unless a guard or `when` is against it, or waits for a feed.
@@ -365,6 +371,7 @@ impl<D: Desk> Task<D> {
             events: completion.events,
             measures: completion.measures,
             severity: completion.severity,
+            resolved: false,
         };
         self.detect(book, at, ix, id, finding);
     }
@@ -416,7 +423,9 @@ impl<D: Desk> Task<D> {
                     || when_holds(rule, &episode.measures, episode.events, &profile);
                 let id = detection_id(&rule.id, &episode.key, &episode.about);
                 let silent = !(allowed && holds);
-                absence.remember_fired(Fired::new(id, rule, &episode, due.level, due.deadline, silent));
+                let fired = Fired::new(id, rule, &episode, due.level, due.deadline, silent);
+                let limits = &self.settings.limits;
+                let resolved = absence.remember_fired(ctx(book, ix, limits), fired.clone());
                 if silent {
                     let key = Some(episode.key.clone());
                     let note = Note { rule: ix, key, time: due.deadline, by: None, what: What::Emptied };
@@ -434,8 +443,12 @@ impl<D: Desk> Task<D> {
                         about: EventRef::clone(&episode.about),
                         measures: episode.measures,
                         severity: episode.severity,
+                        resolved,
                     };
                     self.detect(book, at, ix, id, finding);
+                    if resolved {
+                        self.resolve(book, at, ix, &fired, None);
+                    }
                 }
                 self.schedule(at, ix);
                 self.tidy_later(at);
@@ -461,6 +474,7 @@ impl<D: Desk> Task<D> {
             deadline: finding.deadline,
             events: finding.events,
             severity,
+            resolved: finding.resolved,
             clock: self.clock(),
             key: finding.key.clone(),
             about: finding.about.clone(),

@@ -111,6 +111,8 @@ pub struct Detection {
     pub measures: Measures,
     /// 0 to 100.
     pub severity: u8,
+    /// What ends the need to act is known already: the detection came late, behind a `stop`. [`Effect::Resolved`] follows.
+    pub resolved: bool,
     /// What the clock knew when it was published.
     pub clock: Clock,
 }

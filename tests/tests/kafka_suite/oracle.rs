@@ -271,6 +271,17 @@ impl Actions {
                 problems.insert(problem, known);
             }
         }
+        // Of a late customer the need may have been over before it was known.
+        for kept in stage.read("suppressions") {
+            let message: Value = serde_json::from_slice(&kept.value).expect("a suppression is JSON");
+            let (data, customer) = (&message["data"], text(&message["subject"]));
+            let about = &data["about"];
+            let rule = text(&data["rule"]["id"]);
+            let problem = (rule, customer, text(&data["key"]), text(&about["source"]), text(&about["id"]));
+            if data["reason"] == "resolved" && !feeds.is_calm(&problem.1) && right.contains_key(&problem) {
+                problems.insert(problem, "any");
+            }
+        }
         problems.extend(right.iter().filter(|(_, level)| **level == PASSED).map(|(p, l)| (p.clone(), *l)));
         problems
     }

@@ -15,6 +15,9 @@ pub(crate) fn answer(asked: &Asked<'_>, is_past: bool, act_from: Millis) -> Answ
     if asked.detection.time < act_from {
         return Answer::against_until(SuppressionReason::WarmingUp, act_from);
     }
+    if asked.detection.resolved {
+        return Answer::against(SuppressionReason::Resolved);
+    }
     if !asked.case().holds(&asked.action.when) {
         return Answer::against(SuppressionReason::NotEligible);
     }
@@ -51,6 +54,10 @@ mod tests {
         assert_eq!(reason(&scene, true, 101), "expired");
         assert_eq!(reason(&scene, false, 101), "warming_up");
         assert_eq!(reason(&scene, false, 100), "not_eligible");
+        scene.detection.resolved = true;
+        assert_eq!(reason(&scene, false, 101), "warming_up");
+        assert_eq!(reason(&scene, false, 100), "resolved");
+        scene.detection.resolved = false;
         scene.action.when = Cond::True;
         assert_eq!(reason(&scene, false, 100), "pass");
     }

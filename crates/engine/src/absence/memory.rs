@@ -9,7 +9,7 @@ use crate::window::counts_events;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
 use cxwatch_event::Millis;
-use cxwatch_rulebook::{Kind, Level, Rule};
+use cxwatch_rulebook::{Kind, Level, Roles, Rule};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -53,6 +53,11 @@ impl Fired {
             silent,
             resolved: false,
         }
+    }
+
+    /// Whether a `stop` at this time ends the need to act.
+    fn is_resolved_at(&self, ctx: Ctx<'_>, time: Millis) -> bool {
+        self.time < time && time <= self.time.saturating_add(ctx.resolve_ms)
     }
 
     fn is(&self, episode: &Episode, level: Level, time: Millis) -> bool {
@@ -179,11 +184,17 @@ impl Past {
     pub(super) fn resolve(&mut self, ctx: Ctx<'_>, time: Millis, key: Option<&str>, turn: &mut Turn) {
         for fired in self.rare.iter_mut().flat_map(|rare| &mut rare.fired) {
             let open = !fired.resolved && !fired.silent && key.is_none_or(|k| k == fired.key);
-            if open && fired.time < time && time <= fired.time.saturating_add(ctx.resolve_ms) {
+            if open && fired.is_resolved_at(ctx, time) {
                 fired.resolved = true;
                 turn.resolved.push(fired.clone());
             }
         }
+    }
+
+    /// Whether such a `stop` is remembered: of a start that came late, or a deadline that was held.
+    pub(super) fn has_resolved(&self, ctx: Ctx<'_>, fired: &Fired) -> bool {
+        let stops = |e: &Entry| e.has(Roles::STOP) && e.concerns(&fired.key);
+        !fired.silent && self.memory.iter().any(|e| stops(e) && fired.is_resolved_at(ctx, e.pos.time))
     }
 
     pub(super) fn remember_last(&mut self, ctx: Ctx<'_>, entry: Entry) {

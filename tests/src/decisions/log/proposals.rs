@@ -168,6 +168,9 @@ impl Log {
         if detection.time < self.terms.act_from {
             return Some((Reason::WarmingUp, Some(self.terms.act_from)));
         }
+        if detection.resolved {
+            return Some((Reason::Resolved, None));
+        }
         (!self.holds(when, detection, &proposed.when)).then_some((Reason::NotEligible, None))
     }
 
