@@ -270,6 +270,17 @@ fn check_kafka(at: &Effective, complaints: &mut Vec<Complaint>) {
             );
         }
     }
+    // Against Apache Kafka 4 a process ended when a second one joined: a partition that it kept was read at an offset that
+    // the broker does not have.
+    let protocol = at.given(&["kafka", "properties", "group.protocol"]);
+    if let Some(given) = protocol.filter(|given| !given.text.eq_ignore_ascii_case("classic")) {
+        let message = format!(
+            "the group protocol `{}` cannot be used: tasks move whole, with all their feeds, by the classic one",
+            given.text
+        );
+        complaints
+            .push(Complaint::error(&given.origin, message).expected("no `group.protocol`, or `classic`"));
+    }
     if at.text(&["kafka", "bootstrap"]).is_some_and(|text| text.split(',').any(|host| host.trim().is_empty()))
     {
         complaints.push(

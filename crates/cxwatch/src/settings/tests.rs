@@ -83,7 +83,7 @@ fn the_environment_wins_and_relative_paths_count_from_where_they_are_written() {
 fn every_problem_is_named_at_once_with_its_place() {
     let text = "\
 rulebok: rules.yaml
-kafka: { bootstrap: \"localhost:9092\", properties: { group.id: mine } }
+kafka: { bootstrap: \"localhost:9092\", properties: { group.id: mine, group.protocol: consumer } }
 feeds:
   web: { reorder: 5s, tpoic: web.v1 }
   social: { topic: cx.actions.v1, max_delay: soon }
@@ -104,6 +104,7 @@ log: { level: \"nonsense=what\" }
             "conf/run.yaml:4:19: error: `max_delay` of feed web (3000 ms) is less than its `reorder` (5000 ms); expected at least as much: an event that is out of order is also late",
             "conf/run.yaml:5:20: error: `topics.actions` is the topic cx.actions.v1, which `feeds.social.topic` is already; expected a topic of its own for each",
             "conf/run.yaml:2:63: error: the client property `group.id` is set by cxwatch itself; expected `application_id` instead of it",
+            "conf/run.yaml:2:85: error: the group protocol `consumer` cannot be used: tasks move whole, with all their feeds, by the classic one; expected no `group.protocol`, or `classic`",
             "conf/run.yaml:8:18: error: the admin server would be open to everybody who reaches 0.0.0.0:9464; expected a loopback address, or the variable CXWATCH_ADMIN__TOKEN",
             "CXWATCH_COMMIT_INTERVAL: error: `commit_interval` is 1 ms; expected at least 10 ms",
             "conf/run.yaml:9:15: error: `nonsense=what` says nothing about logging: error parsing level filter: expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a number 0-5; expected `error`, `warn`, `info`, `debug`, `trace`, or directives like `info,cxwatch_kafka=debug`",
