@@ -32,6 +32,7 @@ mod mapping;
 mod oracle;
 mod pause;
 mod program;
+mod rebalance;
 mod restart;
 mod restore;
 mod rollout;
