@@ -125,13 +125,8 @@ impl Topics {
                 let (name, topic) = (name.clone(), settings.topic.clone());
                 Topic { feed: ix, name, topic, mapping: mapping.clone() }
             })
-            .filter(|topic| {
-                // Of customers and outcomes a company may have no topic.
-                let optional = [builtin::CUSTOMERS, builtin::OUTCOMES].contains(&topic.name.as_str());
-                !(optional && matches!(admin.partitions(&topic.topic), Ok(None)))
-            })
             .collect();
-        let counts = partitions(&admin, &feeds, &properties)?;
+        let (feeds, counts) = partitions(&admin, feeds, &properties)?;
         if wanted.tasks.is_none() {
             same_count(&feeds, &counts)?;
         }
@@ -318,12 +313,13 @@ fn decode(feed: &Topic, decoder: &Decoder, interest: &Interest, raw: Raw, lane: 
     lane.original = raw;
 }
 
-/// By feed, how many partitions its topic has.
-fn partitions(admin: &Admin, feeds: &[Topic], properties: &Properties) -> Result<Vec<i32>> {
+/// The feeds that have a topic, and how many partitions each has.
+fn partitions(admin: &Admin, feeds: Vec<Topic>, properties: &Properties) -> Result<(Vec<Topic>, Vec<i32>)> {
     let brokers = properties.get("bootstrap.servers").map_or("", String::as_str);
-    let mut counts = Vec::new();
+    let (mut there, mut counts) = (Vec::new(), Vec::new());
     let mut missing = Vec::new();
-    for Topic { name, topic, .. } in feeds {
+    for feed in feeds {
+        let Topic { name, topic, .. } = &feed;
         let count = admin.partitions(topic).map_err(|fault| match fault.answer {
             Answer::Retry => anyhow!(
                 "no answer from the brokers at {brokers}: {fault}; are they up, and is that their address?"
@@ -331,12 +327,17 @@ fn partitions(admin: &Admin, feeds: &[Topic], properties: &Properties) -> Result
             _ => anyhow!(fault),
         })?;
         match count {
-            Some(count) => counts.push(count),
+            Some(count) => {
+                counts.push(count);
+                there.push(feed);
+            }
+            // Of customers and outcomes a company may have no topic.
+            None if [builtin::CUSTOMERS, builtin::OUTCOMES].contains(&name.as_str()) => {}
             None => missing.push(format!("{topic} of the feed {name}")),
         }
     }
     if missing.is_empty() {
-        return Ok(counts);
+        return Ok((there, counts));
     }
     bail!(
         "{brokers} has no topic {}; other names of topics stand in the service's settings: --config FILE",
