@@ -1,8 +1,13 @@
-//! The commands as people call them: what they write, where, and how they end.
+//! The commands as people call them: what they write, where, and how they end. One binary, so that what waits - for brokers
+//! that do not answer, for a demo's ten seconds - waits beside the others.
 
 mod bad_input;
+mod demo;
+mod explain;
 mod replay;
 mod rules;
+mod run;
+mod topics;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-const RULES: &str = include_str!("../rulebooks/demo.yaml");
+const RULES: &str = include_str!("../../rulebooks/demo.yaml");
 
 fn cxwatch(settings: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");

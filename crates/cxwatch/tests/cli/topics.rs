@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 const FEEDS: [&str; 4] = ["contact-center", "social", "transaction", "web"];
-const RULES: &str = include_str!("../rulebooks/demo.yaml");
+const RULES: &str = include_str!("../../rulebooks/demo.yaml");
 
 fn cxwatch(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cxwatch"))
