@@ -7,8 +7,8 @@ use cxwatch_tests::decisions::desk::RealDesk;
 use cxwatch_tests::decisions::log::{Log, Wrong};
 use cxwatch_tests::decisions::play::{Said, describe, difference, play, shrink};
 use cxwatch_tests::decisions::world::World;
-use cxwatch_tests::seeds;
 use cxwatch_tests::tally::Tally;
+use cxwatch_tests::{of_each_seed, seeds};
 use std::sync::Arc;
 
 const WORLDS: u64 = 6_000;
@@ -78,13 +78,15 @@ fn log(world: &World, wrong: Option<Wrong>) -> Log {
     Log::new(Arc::clone(&world.book), world.terms.clone(), wrong)
 }
 
-fn count(tally: &mut Tally, log: &Log) {
+fn count(log: &Log) -> Tally {
+    let mut tally = Tally::default();
     for line in log.lines() {
         tally.add(&format!("{:?}", line.said), 1);
     }
     for what in &log.happened {
         tally.add(what, 1);
     }
+    tally
 }
 
 /// `candidates = actions + suppressions + pending`, after every step.
@@ -101,16 +103,19 @@ fn disagreement(world: &World, expected: &[Said]) -> Option<(String, String)> {
 
 #[test]
 fn the_decider_decides_what_the_page_says() {
-    let mut tally = Tally::default();
-    for seed in seeds(WORLDS) {
+    let tallies = of_each_seed(WORLDS, |seed| {
         let world = World::draw(seed);
         let mut log = log(&world, None);
         let expected = play(&world, &mut log);
         assert!(adds_up(&expected), "CXWATCH_SEED={seed}");
-        count(&mut tally, &log);
         if let Some((kind, _)) = disagreement(&world, &expected) {
             fail(&world, &kind);
         }
+        count(&log)
+    });
+    let mut tally = Tally::default();
+    for (what, times) in tallies.iter().flat_map(|of_one| &of_one.0) {
+        tally.add(what, *times);
     }
     println!("{tally:#?}");
     if seeds(WORLDS).count() as u64 >= WORLDS {

@@ -10,7 +10,7 @@ use cxwatch_runtime::{VerdictKind, Wrong};
 use cxwatch_tests::simulation::broker::BrokerFaults;
 use cxwatch_tests::simulation::desk::SimDesk;
 use cxwatch_tests::simulation::{Options, Outcome, simulate};
-use cxwatch_tests::{agree, seeds};
+use cxwatch_tests::{agree, of_each_seed, seeds};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,18 +41,16 @@ fn check_with(seed: u64, options: Options, adjust: &dyn Fn(&mut Plan<SimDesk>)) 
 }
 
 fn all(count: u64, options: Options) -> BTreeMap<&'static str, u64> {
-    let mut tally = BTreeMap::new();
-    for seed in seeds(count) {
-        match check(seed, options) {
-            Ok(outcome) => {
-                for (what, times) in outcome.tally {
-                    *tally.entry(what).or_default() += times;
-                }
-                let effects = outcome.runs.iter().map(|r| r.effects.len() as u64).sum::<u64>();
-                *tally.entry("effects").or_default() += effects;
-            }
-            Err(why) => panic!("CXWATCH_SEED={seed}: {why}"),
+    let tallies = of_each_seed(count, |seed| match check(seed, options) {
+        Ok(outcome) => {
+            let effects = outcome.runs.iter().map(|r| r.effects.len() as u64).sum::<u64>();
+            outcome.tally.into_iter().chain([("effects", effects)]).collect::<Vec<_>>()
         }
+        Err(why) => panic!("CXWATCH_SEED={seed}: {why}"),
+    });
+    let mut tally = BTreeMap::new();
+    for (what, times) in tallies.into_iter().flatten() {
+        *tally.entry(what).or_default() += times;
     }
     println!("{tally:#?}");
     tally
