@@ -2,10 +2,13 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
+
+/// The script's exit code where a program that it needs is missing.
+const MISSING: i32 = 4;
 
 /// One broker in a temporary folder; ends with this value.
 pub struct KafkaServer {
@@ -18,16 +21,14 @@ pub struct KafkaServer {
 impl KafkaServer {
     /// Whether a broker can be started here, and if not, why.
     pub fn available() -> Result<(), String> {
-        for (program, argument) in [("java", "-version"), ("mvn", "-version")] {
-            let answer =
-                Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
-            match answer {
-                Ok(status) if status.success() => {}
-                Ok(status) => return Err(format!("{program} {argument} ends with {status}")),
-                Err(error) => return Err(format!("{program} cannot be run: {error}")),
-            }
+        // The script knows what is missing: Maven only until the jars are there.
+        let output = Command::new(script()).arg("fetch").output().expect("the script can be run");
+        let said = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => Ok(()),
+            Some(MISSING) => Err(said.trim().to_owned()),
+            _ => panic!("the jars of Apache Kafka cannot be fetched: {said}"),
         }
-        Ok(())
     }
 
     /// A broker that all tests of this process share while any of them runs; `None`, loudly, where none can be
