@@ -1,8 +1,9 @@
 //! The program as a process against Apache Kafka itself: what it writes is what an independent reading of the same
 //! topics says, whatever is done to it meanwhile.
 //!
-//! `cargo test` runs a short cut, which leaves out the router's closed loop, broker restarts, rollouts, the bank's year and the
-//! large restore. The long suite, some minutes: `CXWATCH_LONG=1 cargo test -p cxwatch-tests --test
+//! `cargo test` runs a short cut, which leaves out the router's closed loop, broker restarts, rollouts, the bank's year, the
+//! large restore and, unless `CXWATCH_REQUIRE_CLIENTS=1`, clients in other languages; it says so of each. Of the rest it runs
+//! little: some thousand events, a few kills. The long suite, some minutes: `CXWATCH_LONG=1 cargo test -p cxwatch-tests --test
 //! kafka_suite -- --nocapture`. Where there is no Java or no Maven the tests say so and pass; with
 //! `CXWATCH_REQUIRE_KAFKA=1` they fail instead. `CXWATCH_BIN` names another program to be tested, `CXWATCH_SEED` another
 //! seed of the events and of the moments at which processes are killed. After a failure the folder with settings, rulebook and

@@ -1,6 +1,6 @@
 //! Everything the service writes is what the AsyncAPI document says, and a CloudEvent to an SDK that is not ours.
 
-use super::tools::Packages;
+use super::tools::{Packages, are_left_out};
 use crate::client::Feeder;
 use crate::lives::event;
 use crate::program;
@@ -38,6 +38,9 @@ actions:
 
 #[test]
 fn the_asyncapi_document_is_one_to_the_asyncapi_projects_parser() {
+    if are_left_out("the AsyncAPI document to its project's parser") {
+        return;
+    }
     let Some(node) = Packages::node() else { return };
     let said = program::finish(node.validate());
     eprintln!("contract: {}", said.trim());
@@ -46,12 +49,18 @@ fn the_asyncapi_document_is_one_to_the_asyncapi_projects_parser() {
 
 #[test]
 fn the_routers_own_tests_pass() {
+    if are_left_out("the router's own tests") {
+        return;
+    }
     let Some(python) = Packages::python() else { return };
     program::finish(python.unit_tests("examples/router"));
 }
 
 #[test]
 fn what_the_service_writes_is_what_the_document_says_to_clients_in_other_languages() {
+    if are_left_out("what clients in other languages read") {
+        return;
+    }
     let Some(broker) = broker() else { return };
     let (Some(python), Some(node)) = (Packages::python(), Packages::node()) else { return };
     let stage = Stage::new("contract", broker.bootstrap(), RULES);

@@ -1,10 +1,22 @@
 //! Python and Node.js with the packages that the tests need.
 
+use crate::is_left_out;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tempfile::TempDir;
+
+/// Whether clients in other languages are required: what needs them fails where they cannot be had.
+fn are_required() -> bool {
+    std::env::var("CXWATCH_REQUIRE_CLIENTS").is_ok_and(|value| value == "1")
+}
+
+/// Whether a part that needs clients in other languages is left out: it waits for package registries, so it belongs to the
+/// long suite unless it is required.
+pub(super) fn are_left_out(what: &str) -> bool {
+    !are_required() && is_left_out(what)
+}
 
 /// A file of the source tree.
 pub(super) fn source(path: &str) -> PathBuf {
@@ -34,8 +46,10 @@ impl Packages {
                 Some(packages)
             }
             Err(reason) => {
-                let required = std::env::var("CXWATCH_REQUIRE_CLIENTS").is_ok_and(|value| value == "1");
-                assert!(!required, "clients in other languages are required and not to be had: {reason}");
+                assert!(
+                    !are_required(),
+                    "clients in other languages are required and not to be had: {reason}"
+                );
                 // Written past the test harness, which keeps what a passing test prints to itself.
                 let _ = writeln!(std::io::stderr(), "SKIPPED, NOT TESTED: {reason}");
                 None
