@@ -61,8 +61,8 @@ fn what_the_service_writes_is_what_the_document_says_to_clients_in_other_languag
     if are_left_out("what clients in other languages read") {
         return;
     }
+    let Some((python, node)) = Packages::both() else { return };
     let Some(broker) = broker() else { return };
-    let (Some(python), Some(node)) = (Packages::python(), Packages::node()) else { return };
     let stage = Stage::new("contract", broker.bootstrap(), RULES);
     stage.make_topics();
     let mut service = stage.start_alone("a");

@@ -2,6 +2,7 @@
 
 use crate::is_left_out;
 use std::io::Write;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -82,6 +83,15 @@ impl Packages {
             npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "1"]);
             try_run(npm.current_dir(folder))
         })
+    }
+
+    /// Python and Node.js, installed beside each other.
+    pub(super) fn both() -> Option<(Arc<Self>, Arc<Self>)> {
+        let (python, node) = std::thread::scope(|scope| {
+            let node = scope.spawn(Packages::node);
+            (Packages::python(), node.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        python.zip(node)
     }
 
     /// A Python program of the source tree.
