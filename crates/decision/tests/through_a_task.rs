@@ -163,6 +163,18 @@ fn what_only_the_desk_saw_is_forgotten_in_time() {
 }
 
 #[test]
+fn a_customer_of_whom_nothing_is_left_is_forgotten() {
+    let mut task = task();
+    // An episode that opens and closes, and what is remembered of it, and at last the timeline.
+    queued(&mut task, "c1", "09:00");
+    read(&mut task, "contact.answered", "c1", "09:00", r#"{"contact_id":"of-c1"}"#);
+    pass(&mut task, "09:30");
+    assert_eq!(task.customers(), 1);
+    pass(&mut task, "10:30");
+    assert_eq!((task.customers(), task.timers()), (0, 0));
+}
+
+#[test]
 fn what_came_of_an_action_and_what_follows_from_time_alone_reaches_the_books() {
     let mut task = task();
     queued(&mut task, "c1", "09:00");

@@ -110,7 +110,7 @@ impl<D: Desk> Task<D> {
             let profile = customer.profile.as_deref().unwrap_or(&UNKNOWN);
             let moment = Moment { book, customer: &customer.id, profile, instant };
             self.desk.saw(&moment, &mut customer.desk, event, &reference);
-            self.desk_later(at);
+            self.set_desk(at);
         }
         let pos = Pos::of_event(&reference);
         let facts = Facts::Event(event);

@@ -47,6 +47,10 @@ impl Pending {
         Pending { groups, group_of_rule }
     }
 
+    fn is_empty(&self) -> bool {
+        self.groups.iter().all(|(_, due)| due.is_empty())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.groups.iter().map(|(_, due)| due.len()).sum()
     }
@@ -82,6 +86,10 @@ impl State {
 impl<D: Desk> Task<D> {
     /// Takes the timers up to the instant, fires what is due, wakes the desk.
     pub(crate) fn ring(&mut self, book: &Rulebook) {
+        // At most instants there is nothing to do.
+        if self.pending.is_empty() && self.wheel.peek(self.instant).is_none() {
+            return self.desk.settled();
+        }
         let held = self.pending.len();
         loop {
             let mut woken = Vec::new();
@@ -245,9 +253,9 @@ impl<D: Desk> Task<D> {
         if gone {
             self.customers.remove(at);
         } else if more {
+            self.set_tidy(at);
             let customer = self.customers.live(at);
             customer.tidied = (customer.tidied + 1).min(TIDIED_MAX);
-            self.set_tidy(at);
         }
     }
 
@@ -279,8 +287,14 @@ impl<D: Desk> Task<D> {
         self.desk_later(at);
     }
 
-    /// Sets the desk's timer where it wants an earlier one.
+    /// Sets the desk's timer where it wants an earlier one, and that for [`Task::tidy`].
     pub(crate) fn desk_later(&mut self, at: u32) {
+        self.set_desk(at);
+        self.tidy_later(at);
+    }
+
+    /// Sets the desk's timer where it wants an earlier one.
+    pub(crate) fn set_desk(&mut self, at: u32) {
         let instant = self.instant;
         let customer = self.customers.live(at);
         let Some(time) = self.desk.next(&customer.desk) else { return };
@@ -289,6 +303,5 @@ impl<D: Desk> Task<D> {
             customer.desk_at = time;
             self.wheel.insert(Timer { time, customer: at, rule: DESK });
         }
-        self.tidy_later(at);
     }
 }

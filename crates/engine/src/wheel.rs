@@ -62,7 +62,12 @@ impl Wheel {
         // Beyond the top level (8,900 years) nothing is ever due.
         let level = (level as usize).min(LEVELS - 1);
         let slot = (time >> (level as u32 * BITS)) as usize & (SLOTS - 1);
-        self.slots[level * SLOTS + slot].push(timer);
+        let timers = &mut self.slots[level * SLOTS + slot];
+        if timers.len() == timers.capacity() {
+            // Millions of timers wait in a slot or two: doubling would keep room for as many again.
+            timers.reserve_exact(timers.len() / 8 + 4);
+        }
+        timers.push(timer);
         self.occupied[level] |= 1 << slot;
     }
 
