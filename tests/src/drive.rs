@@ -12,6 +12,8 @@ use cxwatch_rulebook::{FeedIx, Rulebook};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+const YEAR: Millis = 365 * 86_400_000;
+
 /// A desk that a driver takes results out of.
 pub trait Driven: Desk {
     /// What comes out.
@@ -128,6 +130,7 @@ pub fn run_with<D: Driven>(
     driver.run.counts = driver.task.counts();
     driver.run.refused.sort();
     driver.run.refused.dedup();
+    driver.outlive()?;
     Ok(driver.run)
 }
 
@@ -238,6 +241,16 @@ impl<D: Driven> Driver<'_, D> {
         self.run.restores_with_buffer += u32::from(task.buffered() > 0);
         self.task = task;
         Ok(())
+    }
+
+    /// Long after everything nobody is kept of whom nothing is left.
+    fn outlive(&mut self) -> Result<(), String> {
+        feeds(self.world).for_each(|feed| self.task.end(feed));
+        while self.task.advance(END + YEAR, usize::MAX) {}
+        match self.task.kept_for_nothing() {
+            0 => Ok(()),
+            kept => Err(format!("a year later {kept} customers are kept of whom nothing is left")),
+        }
     }
 
     /// The commits of the head and of the last piece of the newest complete snapshot.

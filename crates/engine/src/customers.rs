@@ -85,6 +85,14 @@ impl<S> Customer<S> {
         self.slots.iter().fold(self.seen.warm(), |read, slot| read ^ slot.timer_at as usize)
     }
 
+    /// Whether nothing is left of the customer.
+    pub(crate) fn is_over<D: Desk<State = S>>(&self, desk: &D) -> bool {
+        self.slots.iter().all(Slot::is_empty)
+            && self.seen.is_empty()
+            && self.profile.is_none()
+            && desk.is_idle(&self.desk)
+    }
+
     /// What is known of the customer.
     pub(crate) fn known(&self) -> &Profile {
         self.profile.as_deref().unwrap_or(&UNKNOWN)

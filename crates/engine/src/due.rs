@@ -246,11 +246,7 @@ impl<D: Desk> Task<D> {
         customer.seen.forget(instant.saturating_sub(dedupe_ms));
         customer.seen.shrink();
         more |= !customer.seen.is_empty();
-        let gone = customer.slots.is_empty()
-            && customer.seen.is_empty()
-            && customer.profile.is_none()
-            && self.desk.is_idle(&customer.desk);
-        if gone {
+        if customer.is_over(&self.desk) {
             self.customers.remove(at);
         } else if more {
             self.set_tidy(at);

@@ -502,6 +502,11 @@ impl<D: Desk> Task<D> {
         self.customers.len()
     }
 
+    /// Customers of whom nothing is left: none, once time has gone on.
+    pub fn kept_for_nothing(&self) -> usize {
+        self.customers.iter().filter(|customer| customer.is_over(&self.desk)).count()
+    }
+
     /// Deadlines that are due and wait for a feed.
     pub fn held(&self) -> usize {
         self.pending.len()
