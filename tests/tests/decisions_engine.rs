@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a property test reports what came up")]
 
+use cxwatch_engine::Fault;
 use cxwatch_tests::decisions::whole::{Out, Whole};
 use cxwatch_tests::decisions::world::Step as Call;
 use cxwatch_tests::decisions::{Cause, Line, Said, Totals};
@@ -225,4 +226,16 @@ fn what_is_decided_does_not_depend_on_how_the_input_came() {
 #[test]
 fn what_comes_late_is_decided_as_the_page_says_and_a_crash_changes_nothing() {
     run(WILD, 2_000, &[&COMMON[..], &LATE[..]].concat());
+}
+
+#[test]
+fn a_customer_who_is_kept_for_nothing_is_caught() {
+    let is_caught = |seed: &u64| {
+        let whole = Whole::draw(*seed, CALM.scope, CALM.manners).expect("the engine comes to an end");
+        let steps = draw_schedule(&mut Draw::new(*seed), &whole.world, CALM.mishaps);
+        let mut settings = drive::settings(&whole.world);
+        settings.fault = Some(Fault::KeptForNothing);
+        drive::run_with(&whole.world, &settings, &steps, &|| whole.desk()).is_err()
+    };
+    assert!((1..=50).filter(is_caught).count() >= 10);
 }

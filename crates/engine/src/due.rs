@@ -286,6 +286,12 @@ impl<D: Desk> Task<D> {
     /// Sets the desk's timer where it wants an earlier one, and that for [`Task::tidy`].
     pub(crate) fn desk_later(&mut self, at: u32) {
         self.set_desk(at);
+        #[cfg(feature = "faults")]
+        if self.settings.fault == Some(crate::Fault::KeptForNothing)
+            && self.desk.next(&self.customers.live(at).desk).is_none()
+        {
+            return;
+        }
         self.tidy_later(at);
     }
 

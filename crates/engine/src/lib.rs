@@ -61,4 +61,6 @@ pub enum Fault {
     ProfileForgotten,
     /// Of two profiles the one that came last wins, though it be the older.
     OlderProfileWins,
+    /// Nobody looks at a customer again when the desk has let go.
+    KeptForNothing,
 }
