@@ -194,12 +194,12 @@ impl Absence {
         past.evaluate_again(ctx, episodes, entry.key().map(CompactString::as_str), turn);
     }
 
-    /// Remembers what has been fired; whether a `stop` that came before has ended the need to act. The memory must have
-    /// begun before the episodes changed.
-    pub(crate) fn remember_fired(&mut self, ctx: Ctx<'_>, mut fired: Fired) -> bool {
+    /// Remembers what has been fired; that again if a `stop` that came before has ended the need to act. The memory must
+    /// have begun before the episodes changed.
+    pub(crate) fn remember_fired(&mut self, ctx: Ctx<'_>, mut fired: Fired) -> Option<Fired> {
         let past = self.begin_memory().1;
         fired.resolved = past.has_resolved(ctx, &fired);
-        let resolved = fired.resolved;
+        let resolved = fired.resolved.then(|| fired.clone());
         past.add_fired(fired);
         resolved
     }

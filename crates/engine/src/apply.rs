@@ -425,7 +425,7 @@ impl<D: Desk> Task<D> {
                 let silent = !(allowed && holds);
                 let fired = Fired::new(id, rule, &episode, due.level, due.deadline, silent);
                 let limits = &self.settings.limits;
-                let resolved = absence.remember_fired(ctx(book, ix, limits), fired.clone());
+                let resolved = absence.remember_fired(ctx(book, ix, limits), fired);
                 if silent {
                     let key = Some(episode.key.clone());
                     let note = Note { rule: ix, key, time: due.deadline, by: None, what: What::Emptied };
@@ -443,10 +443,10 @@ impl<D: Desk> Task<D> {
                         about: EventRef::clone(&episode.about),
                         measures: episode.measures,
                         severity: episode.severity,
-                        resolved,
+                        resolved: resolved.is_some(),
                     };
                     self.detect(book, at, ix, id, finding);
-                    if resolved {
+                    if let Some(fired) = resolved {
                         self.resolve(book, at, ix, &fired, None);
                     }
                 }

@@ -66,7 +66,7 @@ fn all(services: &[Service], metric: &str) -> f64 {
     services.iter().map(|service| service.metric(metric)).sum()
 }
 
-/// Many who look around, all of them read and committed.
+/// Many who look around, all of them read; who is stopped then commits them.
 fn look_around(stage: &Stage, feeder: &Feeder, round: u64, services: &[Service]) {
     let before = all(services, "cxwatch_records_total");
     for number in 0..LOOKS {
@@ -78,5 +78,4 @@ fn look_around(stage: &Stage, feeder: &Feeder, round: u64, services: &[Service])
     feeder.flush();
     let read = before + LOOKS as f64;
     wait_for("they are read", AT_WORK, || all(services, "cxwatch_records_total") >= read);
-    std::thread::sleep(Duration::from_millis(500));
 }

@@ -90,7 +90,7 @@ pub(crate) fn setup_with(config: &Path, rulebook: Option<&Path>, shown: Shown) -
         }
         return Err(refused(&wrong));
     };
-    assemble_with(settings, source, book, (wrong, shown))
+    assemble_with(settings, source, book, wrong, shown)
 }
 
 /// Where the settings name a file, to be said of an error in it.
@@ -105,14 +105,15 @@ fn refused(wrong: &[String]) -> anyhow::Error {
 
 /// Brings settings and rulebook together.
 pub(crate) fn assemble(settings: Settings, source: String, book: Arc<Rulebook>) -> Result<Setup> {
-    assemble_with(settings, source, book, (Vec::new(), Shown::All))
+    assemble_with(settings, source, book, Vec::new(), Shown::All)
 }
 
 fn assemble_with(
     settings: Settings,
     source: String,
     mut book: Arc<Rulebook>,
-    (mut wrong, shown): (Vec<String>, Shown),
+    mut wrong: Vec<String>,
+    shown: Shown,
 ) -> Result<Setup> {
     for (feed, what) in [
         (builtin::CUSTOMERS, "of customers nothing is known: consent and zone are the defaults"),

@@ -255,13 +255,17 @@ struct DeadLetter<'a> {
     original: Letter<'a>,
 }
 
-/// The bytes of what was refused.
+/// The bytes of what was refused: each a text where it is one, else in base64, as CloudEvents has `data` and `data_base64`.
 #[derive(Serialize)]
 struct Letter<'a> {
-    #[serde(flatten)]
-    key: Option<Key<'a>>,
-    #[serde(flatten)]
-    value: Option<Value<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     headers: Vec<Header<'a>>,
 }
@@ -269,48 +273,30 @@ struct Letter<'a> {
 #[derive(Serialize)]
 struct Header<'a> {
     name: &'a str,
-    #[serde(flatten)]
-    value: Value<'a>,
-}
-
-/// Bytes as they are: a text where they are one, else base64, as CloudEvents has `data` and `data_base64`.
-#[derive(Serialize)]
-enum Key<'a> {
-    #[serde(rename = "key")]
-    Text(&'a str),
-    #[serde(rename = "key_base64")]
-    Bytes(String),
-}
-
-/// The same of a value.
-#[derive(Serialize)]
-enum Value<'a> {
-    #[serde(rename = "value")]
-    Text(&'a str),
-    #[serde(rename = "value_base64")]
-    Bytes(String),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
 }
 
 impl<'a> Letter<'a> {
     fn of(original: &Original<'a>) -> Self {
-        let header = |(name, value): &'a (String, Vec<u8>)| Header { name, value: Value::of(value) };
-        Letter {
-            key: original.key.map(|key| match std::str::from_utf8(key) {
-                Ok(text) => Key::Text(text),
-                Err(_) => Key::Bytes(BASE64_STANDARD.encode(key)),
-            }),
-            value: original.value.map(Value::of),
-            headers: original.headers.iter().map(header).collect(),
-        }
+        let header = |(name, value): &'a (String, Vec<u8>)| {
+            let (value, value_base64) = text_or_base64(Some(value));
+            Header { name, value, value_base64 }
+        };
+        let (key, key_base64) = text_or_base64(original.key);
+        let (value, value_base64) = text_or_base64(original.value);
+        let headers = original.headers.iter().map(header).collect();
+        Letter { key, key_base64, value, value_base64, headers }
     }
 }
 
-impl<'a> Value<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Value::Text(text),
-            Err(_) => Value::Bytes(BASE64_STANDARD.encode(bytes)),
-        }
+fn text_or_base64(bytes: Option<&[u8]>) -> (Option<&str>, Option<String>) {
+    match bytes.map(|bytes| std::str::from_utf8(bytes).map_err(|_| BASE64_STANDARD.encode(bytes))) {
+        None => (None, None),
+        Some(Ok(text)) => (Some(text), None),
+        Some(Err(encoded)) => (None, Some(encoded)),
     }
 }
 
