@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, Offset, TopicPartitionList};
@@ -79,13 +79,7 @@ fn confirm<C: ConsumerContext>(
     assign: bool,
     list: &TopicPartitionList,
 ) -> KafkaResult<()> {
-    let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
-    match (cooperative, assign) {
-        (true, true) => consumer.incremental_assign(list),
-        (true, false) => consumer.incremental_unassign(list),
-        (false, true) => consumer.assign(list),
-        (false, false) => consumer.unassign(),
-    }
+    if assign { consumer.assign(list) } else { consumer.unassign() }
 }
 
 struct Feed {
@@ -161,11 +155,16 @@ impl FeedConsumer {
         let Some(group_id) = properties.get("group.id").cloned() else {
             return Err(fault::exit(during, "group.id is not set"));
         };
-        let new_protocol = properties
-            .get("group.protocol")
-            .is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
-        let mut defaults = vec![("fetch.queue.backoff.ms", "50"), ("check.crcs", "true")];
-        let mut forced = vec![
+        let defaults = [
+            ("fetch.queue.backoff.ms", "50"),
+            ("check.crcs", "true"),
+            ("session.timeout.ms", "10000"),
+            ("heartbeat.interval.ms", "500"),
+        ];
+        let forced = [
+            // Tasks move whole, with all their feeds.
+            ("group.protocol", "classic"),
+            ("partition.assignment.strategy", "range"),
             ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"),
             ("enable.partition.eof", "true"),
@@ -173,14 +172,6 @@ impl FeedConsumer {
             ("isolation.level", "read_committed"),
             ("allow.auto.create.topics", "false"),
         ];
-        if new_protocol {
-            // Session and heartbeat are the broker's with this protocol; naming them is an error.
-            forced.push(("group.remote.assignor", "range"));
-        } else {
-            defaults.push(("session.timeout.ms", "10000"));
-            defaults.push(("heartbeat.interval.ms", "500"));
-            forced.push(("partition.assignment.strategy", "range"));
-        }
         let config = client_config(during, properties, &defaults, &forced)?;
         let mut base: BaseConsumer<Context> = config
             .create_with_context(Context {

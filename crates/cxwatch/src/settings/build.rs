@@ -273,7 +273,7 @@ fn check_kafka(at: &Effective, complaints: &mut Vec<Complaint>) {
     // Against Apache Kafka 4 a process ended when a second one joined: a partition that it kept was read at an offset that
     // the broker does not have.
     let protocol = at.given(&["kafka", "properties", "group.protocol"]);
-    if let Some(given) = protocol.filter(|given| !given.text.eq_ignore_ascii_case("classic")) {
+    if let Some(given) = protocol.filter(|given| given.text != "classic") {
         let message = format!(
             "the group protocol `{}` cannot be used: tasks move whole, with all their feeds, by the classic one",
             given.text

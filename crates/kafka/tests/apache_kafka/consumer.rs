@@ -236,38 +236,6 @@ fn a_forced_property_is_refused_by_name() {
 }
 
 #[test]
-fn the_new_group_protocol_keeps_feeds_together_and_moves_only_what_must_move() {
-    let Some(kafka) = KafkaServer::shared() else { return };
-    let topics = [topic(kafka.bootstrap(), "web", 2), topic(kafka.bootstrap(), "social", 2)];
-    let group = unique("group");
-    let settings = properties(kafka.bootstrap(), &[("group.id", &group), ("group.protocol", "consumer")]);
-    let mut first = FeedConsumer::subscribe(&settings, &topics, PATIENCE).expect("member");
-    let mut handler = FromZero::default();
-    poll_until(&mut first, &mut handler, "all four", |first| first.assigned().len() == 4);
-    let mut second = FeedConsumer::subscribe(&settings, &topics, PATIENCE).expect("member");
-    let mut other = FromZero::default();
-    poll_until(&mut first, &mut handler, "a half each", |first| {
-        let _ = second.poll(std::time::Duration::from_millis(10), &mut |c, r| other.handle(c, r));
-        first.assigned().len() == 2 && second.assigned().len() == 2
-    });
-    let numbers: Vec<i32> = first.assigned().iter().map(|at| at.partition).collect();
-    assert_eq!(numbers[0], numbers[1], "the same partition number of both feeds");
-    assert_eq!(handler.revoked.len(), 2, "what stays is not taken away");
-
-    let mut writer = producer(kafka.bootstrap(), &unique("tx"));
-    write(&mut writer, &topics[0], numbers[0], &["stays"]);
-    let moved = second.assigned()[0].partition;
-    write(&mut writer, &topics[0], moved, &["moves"]);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    poll_until(&mut first, &mut handler, "a record each", |first| {
-        let _ = second.poll(std::time::Duration::ZERO, &mut |c, r| other.handle(c, r));
-        served(first, 0, &mut ours);
-        served(&mut second, 0, &mut theirs);
-        ours.contains(&format!("{}@0 stays", numbers[0])) && theirs.contains(&format!("{moved}@0 moves"))
-    });
-}
-
-#[test]
 fn a_record_ends_the_wait_of_a_poll() {
     let Some(kafka) = KafkaServer::shared() else { return };
     let web = topic(kafka.bootstrap(), "web", 1);
