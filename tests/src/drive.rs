@@ -143,6 +143,8 @@ pub fn settings(world: &World) -> Settings {
     settings.late_horizon_ms = world.late_horizon_ms;
     settings.dedupe_for_ms = world.dedupe_for_ms;
     settings.max_future_ms = world.max_future_ms;
+    // Worlds are small: most of the time somebody lies packed.
+    settings.limits.unpacked_customers_max = 2;
     settings
 }
 

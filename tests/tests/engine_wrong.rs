@@ -86,6 +86,16 @@ fn a_profile_forgotten_at_a_restore_is_caught() {
 }
 
 #[test]
+fn timers_that_are_not_packed_with_their_customer_are_caught() {
+    assert!(spoiled(Fault::TimersPacked, Trial::Calm, 300) >= 3);
+}
+
+#[test]
+fn what_waits_for_a_feed_and_is_forgotten_in_a_packed_customer_is_caught() {
+    assert!(spoiled(Fault::WaitingPacked, Trial::Wild, 600) >= 3);
+}
+
+#[test]
 fn an_older_profile_that_wins_is_caught() {
     assert!(spoiled(Fault::OlderProfileWins, Trial::Wild, 600) >= 3);
 }

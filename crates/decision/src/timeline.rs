@@ -24,10 +24,13 @@ pub struct Past {
 /// Most customers do no more within an hour: so many lie in the customer itself.
 const OWN: usize = 2;
 
-/// The newest events, in ascending order of time. Types are kept as 22 bits of a hash of their names: their numbers
-/// change with the rulebook.
+/// A time, and 22 bits of a hash of a type's name: its number changes with the rulebook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp(#[serde(with = "postcard::fixint::le")] u64);
+
+/// The newest events, in ascending order of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Timeline(SmallVec<[u64; OWN]>);
+pub(crate) struct Timeline(SmallVec<[Stamp; OWN]>);
 
 impl Timeline {
     pub(crate) fn is_empty(&self) -> bool {
@@ -36,7 +39,7 @@ impl Timeline {
 
     /// Reads it, so that it is near. The result means nothing.
     pub(crate) fn warm(&self) -> usize {
-        self.0.first().map_or(0, |entry| *entry as usize) ^ self.0.last().map_or(0, |entry| *entry as usize)
+        self.0.first().map_or(0, |stamp| stamp.0 as usize) ^ self.0.last().map_or(0, |stamp| stamp.0 as usize)
     }
 
     /// Takes an event.
@@ -45,10 +48,10 @@ impl Timeline {
         if at_most == 0 || time <= oldest || !(0..1 << TIME_BITS).contains(&time) {
             return;
         }
-        let gone = self.0.iter().take_while(|e| time_of(**e) <= oldest).count();
+        let gone = self.0.iter().take_while(|e| e.time() <= oldest).count();
         self.0.drain(..gone);
         let spare = (self.0.len() + 1).saturating_sub(usize::from(at_most));
-        if self.0.partition_point(|e| time_of(*e) <= time) < spare {
+        if self.0.partition_point(|e| e.time() <= time) < spare {
             // The newest stay, and this is none of them.
             self.0.drain(..spare - 1);
             return;
@@ -57,20 +60,20 @@ impl Timeline {
         if self.0.len() == self.0.capacity() {
             self.0.reserve_exact(4);
         }
-        let place = self.0.partition_point(|e| time_of(*e) <= time);
-        self.0.insert(place, (time as u64) << (64 - TIME_BITS) | hash(kind));
+        let place = self.0.partition_point(|e| e.time() <= time);
+        self.0.insert(place, Stamp((time as u64) << (64 - TIME_BITS) | hash(kind)));
     }
 
     /// What it shows at an instant, oldest first.
     pub(crate) fn shown(&self, book: &Rulebook, instant: Millis) -> Vec<Past> {
         let oldest = instant.saturating_sub(TIMELINE_MS);
-        let recent = self.0.iter().filter(|e| time_of(**e) > oldest);
-        recent.map(|e| Past { time: time_of(*e), kind: name(book, *e) }).collect()
+        let recent = self.0.iter().filter(|e| e.time() > oldest);
+        recent.map(|e| Past { time: e.time(), kind: name(book, *e) }).collect()
     }
 
     /// When all of it is out of date.
     pub(crate) fn over_at(&self) -> Option<Millis> {
-        self.0.last().map(|newest| time_of(*newest) + TIMELINE_MS)
+        self.0.last().map(|newest| newest.time() + TIMELINE_MS)
     }
 
     /// Forgets everything, if all of it is out of date.
@@ -81,16 +84,18 @@ impl Timeline {
     }
 }
 
-fn time_of(entry: u64) -> Millis {
-    (entry >> (64 - TIME_BITS)) as Millis
+impl Stamp {
+    fn time(self) -> Millis {
+        (self.0 >> (64 - TIME_BITS)) as Millis
+    }
 }
 
 fn hash(kind: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(kind.as_bytes()) & ((1 << (64 - TIME_BITS)) - 1)
 }
 
-fn name(book: &Rulebook, entry: u64) -> CompactString {
-    let wanted = entry & ((1 << (64 - TIME_BITS)) - 1);
+fn name(book: &Rulebook, stamp: Stamp) -> CompactString {
+    let wanted = stamp.0 & ((1 << (64 - TIME_BITS)) - 1);
     let mut types = book.catalogue.types();
     types.find(|(_, spec)| hash(&spec.name) == wanted).map_or("gone".into(), |(_, spec)| spec.name.clone())
 }
@@ -100,7 +105,7 @@ mod tests {
     use super::*;
 
     fn times(timeline: &Timeline) -> Vec<Millis> {
-        timeline.0.iter().map(|e| time_of(*e)).collect()
+        timeline.0.iter().map(|e| e.time()).collect()
     }
 
     #[test]

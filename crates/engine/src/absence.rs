@@ -42,7 +42,15 @@ pub(crate) enum Absence {
     Empty,
     /// All that there is to remember of a customer who has no episode and only refreshes: who looks around. A
     /// [`Stretch`], its parts laid out so that they fill no more than 40 bytes with the tag.
-    Idle { feed: u8, sub: u32, offset: i64, time: Millis, end: Millis, id: u64 },
+    Idle {
+        feed: u8,
+        sub: u32,
+        offset: i64,
+        time: Millis,
+        end: Millis,
+        #[serde(with = "postcard::fixint::le")]
+        id: u64,
+    },
     Busy {
         episodes: Vec<Episode>,
         /// What came within the late horizon.

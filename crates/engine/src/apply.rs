@@ -1,9 +1,11 @@
 //! What an event does: to the rules that name it, and through their detections to the rules built on those.
 
 use crate::absence::{Ctx, Entry, Episode, Fired, Turn};
-use crate::customers::{IdHash, State};
+use crate::customer::State;
+use crate::customers::IdHash;
 use crate::due::Due;
 use crate::effect::{Detection, Effect, Ended, EventRef, Names};
+use crate::evidence::Evidence;
 use crate::explain::{Note, What, holding};
 use crate::place::Pos;
 use crate::window::{Arrival, Completion, FiredWindow};
@@ -84,8 +86,12 @@ impl<D: Desk> Task<D> {
         customer: IdHash,
         event: &Event,
     ) {
-        let at = self.customers.find_or_new(customer, &event.customer, self.snapshots);
-        self.touch(at);
+        let (at, is_new) = self.customers.find_or_new(customer, &event.customer);
+        if is_new {
+            self.came_later(at);
+        } else {
+            self.touch(at);
+        }
         let hash = event_hash(event);
         if self.is_duplicate(at, hash, event.time) {
             self.counts.duplicates += 1;
@@ -421,7 +427,8 @@ impl<D: Desk> Task<D> {
                 let allowed = slot.guards.allow(rule, &due.key, due.deadline);
                 let holds = due.level == Level::Warning
                     || when_holds(rule, &episode.measures, episode.events, &profile);
-                let id = detection_id(&rule.id, &episode.key, &episode.about);
+                let about = episode.about.event();
+                let id = detection_id(&rule.id, &episode.key, &about);
                 let silent = !(allowed && holds);
                 let fired = Fired::new(id, rule, &episode, due.level, due.deadline, silent);
                 let limits = &self.settings.limits;
@@ -431,16 +438,16 @@ impl<D: Desk> Task<D> {
                     let note = Note { rule: ix, key, time: due.deadline, by: None, what: What::Emptied };
                     self.note_failed(book, at, &note, &episode.measures, episode.events);
                 } else {
-                    let evidence = [Some(&*episode.about), episode.last.as_deref()];
+                    let last = episode.last.as_ref().map(Evidence::event);
                     let finding = Finding {
                         level: due.level,
                         deadline: episode.speaks_of(due.level).unwrap_or(due.deadline),
                         pos: Pos::of_timer(due.deadline, ix, &due.key),
                         time: due.deadline,
-                        evidence: evidence.into_iter().flatten().cloned().collect(),
+                        evidence: std::iter::once(about.clone()).chain(last).collect(),
                         events: episode.events,
                         key: episode.key,
-                        about: EventRef::clone(&episode.about),
+                        about,
                         measures: episode.measures,
                         severity: episode.severity,
                         resolved: resolved.is_some(),
@@ -569,7 +576,7 @@ impl<D: Desk> Task<D> {
             customer: self.customers.live(at).id.clone(),
             key: fired.key.clone(),
             time: fired.time,
-            about: EventRef::clone(&fired.about),
+            about: fired.about.event(),
             by: by.cloned(),
         }
     }

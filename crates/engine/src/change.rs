@@ -1,7 +1,7 @@
 //! Another rulebook, or other settings, between two starts.
 
 use crate::buffer::Buffer;
-use crate::customers::{Customer, State};
+use crate::customer::{Customer, State};
 use crate::due::Pending;
 use crate::known::Fields;
 use crate::lookahead::Lookahead;
@@ -90,7 +90,7 @@ impl<D: Desk> Task<D> {
             if !numbers.is_none() {
                 renumber(&mut customer, &numbers);
             }
-            self.insert_restored(customer);
+            self.insert_restored(customer.without_timers());
         }
         // The end of a step for the desk: what was proposed by removed rules is taken back now, not at the next event.
         self.desk.settled();
@@ -180,6 +180,4 @@ fn move_slots<S>(customer: &mut Customer<S>, fates: &[Fate]) {
         }
         _ => false,
     });
-    customer.snapshot = 0;
-    customer.forget_timers();
 }

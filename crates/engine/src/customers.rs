@@ -1,150 +1,54 @@
 //! The customers of a task.
 //!
 //! A customer is found by a table of (hash, place) pairs, so that neither a search nor the table's growth reads a customer
-//! in vain, and lies by value in chunks of places. Who has only looked around - no episode, a stretch of refreshes, an id
-//! or two - lies there whole: three neighbouring cache lines and no memory of its own.
+//! in vain. Beyond a bound on their number, those to whom nothing has happened for longer than to others lie packed
+//! ([`crate::packed`]). Which do shows in no result.
 
 use crate::Desk;
-use crate::absence::Absence;
-use crate::guards::Guards;
-use crate::lookahead::Coming;
-use crate::seen::Seen;
-use crate::window::Window;
+use crate::customer::{Customer, Slot};
+use crate::lookahead::{Coming, STEPS};
+use crate::packed::{Packed, Packer};
 use compact_str::CompactString;
-use cxwatch_event::{Millis, Profile, UNKNOWN};
-use cxwatch_rulebook::{Kind, Rule, RuleIx, Rulebook};
+use cxwatch_rulebook::Rulebook;
 use hashbrown::HashTable;
-use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
+use serde::{Serialize, de::DeserializeOwned};
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 
-/// No instant: later than any.
-pub(crate) const NONE: Millis = Millis::MAX;
-
-/// Places in a chunk, as a shift.
+/// Items in a chunk, as a shift.
 const CHUNK: u32 = 8;
 
-/// Everything that is known about one customer: three cache lines.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[repr(align(64))]
-pub(crate) struct Customer<S> {
-    pub(crate) id: CompactString,
-    pub(crate) slots: SmallVec<[Slot; 1]>,
-    pub(crate) seen: Seen,
-    pub(crate) desk: S,
-    /// What is known of the customer. Who has a profile is never forgotten.
-    #[serde(with = "crate::known")]
-    pub(crate) profile: Option<Box<Profile>>,
-    /// When the desk's timer goes off.
-    #[serde(skip, default = "none")]
-    pub(crate) desk_at: Millis,
-    /// When memory is next looked through.
-    #[serde(skip, default = "none")]
-    pub(crate) tidy_at: Millis,
-    /// How often it has been looked through since something came.
-    #[serde(skip)]
-    pub(crate) tidied: u8,
-    /// The newest snapshot that this customer is in, or need not be in.
-    #[serde(skip)]
-    pub(crate) snapshot: u32,
+/// Places between two steps of what is read ahead of the hand.
+const AHEAD: u32 = 16;
+
+/// A list that grows without being moved.
+#[derive(Debug)]
+struct Chunks<T> {
+    chunks: Vec<Vec<T>>,
+    len: u32,
 }
 
-/// What one rule knows about one customer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Slot {
-    pub(crate) rule: RuleIx16,
-    pub(crate) guards: Guards,
-    pub(crate) state: State,
-    /// The earliest timer in the wheel for this slot.
-    #[serde(skip, default = "none")]
-    pub(crate) timer_at: Millis,
-}
-
-/// A [`RuleIx`] that can be written.
-pub(crate) type RuleIx16 = u16;
-
-/// By kind of rule.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum State {
-    Absence(Absence),
-    Window(Box<Window>),
-}
-
-fn none() -> Millis {
-    NONE
-}
-
-impl<S> Customer<S> {
-    /// Reads each of its cache lines. The result means nothing.
-    fn warm(&self) -> usize {
-        self.snapshot as usize ^ usize::from(self.slots.spilled()) ^ self.desk_at as usize
+impl<T> Chunks<T> {
+    const fn new() -> Self {
+        Chunks { chunks: Vec::new(), len: 0 }
     }
 
-    /// Reads the lists that it has of its own. The result means nothing.
-    fn warm_lists(&self) -> usize {
-        self.slots.iter().fold(self.seen.warm(), |read, slot| read ^ slot.timer_at as usize)
-    }
-
-    /// Whether nothing is left of the customer.
-    pub(crate) fn is_over<D: Desk<State = S>>(&self, desk: &D) -> bool {
-        self.slots.iter().all(Slot::is_empty)
-            && self.seen.is_empty()
-            && self.profile.is_none()
-            && desk.is_idle(&self.desk)
-    }
-
-    /// What is known of the customer.
-    pub(crate) fn known(&self) -> &Profile {
-        self.profile.as_deref().unwrap_or(&UNKNOWN)
-    }
-
-    /// As it comes out of a snapshot: its timers are still to be set.
-    pub(crate) fn forget_timers(&mut self) {
-        (self.desk_at, self.tidy_at) = (NONE, NONE);
-        for slot in &mut self.slots {
-            slot.timer_at = NONE;
+    fn push(&mut self, item: T) -> u32 {
+        let at = self.len;
+        self.len = at.checked_add(1).expect("a task has fewer than 2^32 customers");
+        if at >> CHUNK == self.chunks.len() as u32 {
+            self.chunks.push(Vec::with_capacity(1 << CHUNK));
         }
+        self.chunks[(at >> CHUNK) as usize].push(item);
+        at
     }
 
-    pub(crate) fn slot(&mut self, rule: RuleIx) -> Option<&mut Slot> {
-        self.slots.iter_mut().find(|s| s.rule == rule.0)
+    fn get(&self, at: u32) -> Option<&T> {
+        self.chunks.get((at >> CHUNK) as usize)?.get((at & ((1 << CHUNK) - 1)) as usize)
     }
 
-    pub(crate) fn slot_at(&self, rule: RuleIx) -> Option<usize> {
-        self.slots.iter().position(|s| s.rule == rule.0)
-    }
-
-    pub(crate) fn new_slot(&mut self, ix: RuleIx, rule: &Rule) -> usize {
-        let state = match rule.kind {
-            Kind::Absence { .. } => State::Absence(Absence::default()),
-            _ => State::Window(Box::default()),
-        };
-        self.slots.push(Slot { rule: ix.0, guards: Guards::default(), state, timer_at: NONE });
-        self.slots.len() - 1
-    }
-}
-
-impl Slot {
-    fn warm(&self) -> usize {
-        match &self.state {
-            State::Absence(absence) => absence.warm(),
-            State::Window(window) => usize::from(window.is_empty()),
-        }
-    }
-
-    fn warm_memory(&self) -> usize {
-        match &self.state {
-            State::Absence(absence) => absence.warm_memory(),
-            State::Window(_) => 0,
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.guards.is_empty()
-            && match &self.state {
-                State::Absence(absence) => absence.is_empty(),
-                State::Window(window) => window.is_empty(),
-            }
+    fn get_mut(&mut self, at: u32) -> Option<&mut T> {
+        self.chunks.get_mut((at >> CHUNK) as usize)?.get_mut((at & ((1 << CHUNK) - 1)) as usize)
     }
 }
 
@@ -165,23 +69,36 @@ struct Found {
     at: u32,
 }
 
+/// What lies in a place.
+#[derive(Debug)]
+enum Place<S> {
+    Nobody,
+    Unpacked(Box<Customer<S>>),
+    Packed(Packed),
+}
+
 /// Places of customers, found by id.
 #[derive(Debug)]
 pub(crate) struct Customers<S> {
-    chunks: Vec<Vec<Option<Customer<S>>>>,
-    places: u32,
+    places: Chunks<Place<S>>,
     free: Vec<u32>,
+    unpacked: usize,
+    /// The place at which the next is looked for that can be packed.
+    hand: u32,
+    packer: Packer,
     by_id: HashTable<Found>,
     hasher: foldhash::fast::FixedState,
 }
 
-impl<S: Default> Customers<S> {
+impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
     /// `seed` spreads foreign ids over the table; it does not show in any result.
     pub(crate) fn new(seed: u64) -> Self {
         Customers {
-            chunks: Vec::new(),
-            places: 0,
+            places: Chunks::new(),
             free: Vec::new(),
+            unpacked: 0,
+            hand: 0,
+            packer: Packer::default(),
             by_id: HashTable::new(),
             hasher: foldhash::fast::FixedState::with_seed(seed),
         }
@@ -191,17 +108,44 @@ impl<S: Default> Customers<S> {
         self.by_id.len()
     }
 
+    /// How many lie unpacked.
+    pub(crate) fn unpacked(&self) -> usize {
+        self.unpacked
+    }
+
     pub(crate) fn hash(&self, id: &str) -> IdHash {
         let hash = self.hasher.hash_one(id);
         IdHash((hash ^ hash >> 32) as u32)
     }
 
-    pub(crate) fn place(&self, at: u32) -> Option<&Customer<S>> {
-        self.chunks.get((at >> CHUNK) as usize)?.get((at & ((1 << CHUNK) - 1)) as usize)?.as_ref()
+    /// The id of the customer in a place.
+    fn id(&self, at: u32) -> Option<&str> {
+        match self.places.get(at)? {
+            Place::Nobody => None,
+            Place::Unpacked(customer) => Some(customer.id.as_str()),
+            Place::Packed(packed) => packed.id(),
+        }
+    }
+
+    /// What is known of the customer in a place, without unpacking it for good.
+    pub(crate) fn look_at(&self, at: u32) -> Option<Cow<'_, Customer<S>>> {
+        match self.places.get(at)? {
+            Place::Nobody => None,
+            Place::Unpacked(customer) => Some(Cow::Borrowed(customer)),
+            Place::Packed(packed) => Some(Cow::Owned(unpack(packed))),
+        }
+    }
+
+    /// What lies in a place, if that is packed.
+    pub(crate) fn packed(&self, at: u32) -> Option<&Packed> {
+        match self.places.get(at)? {
+            Place::Packed(packed) => Some(packed),
+            _ => None,
+        }
     }
 
     pub(crate) fn find(&self, hash: IdHash, id: &str) -> Option<u32> {
-        let is = |found: &Found| found.hash == hash && self.place(found.at).is_some_and(|c| c.id == id);
+        let is = |found: &Found| found.hash == hash && self.id(found.at) == Some(id);
         self.by_id.find(hash.wide(), is).map(|found| found.at)
     }
 
@@ -221,7 +165,14 @@ impl<S: Default> Customers<S> {
     ) -> usize {
         let mut read = 0;
         for (at, kind) in coming {
-            let Some(customer) = self.place(*at) else { continue };
+            let customer = match self.places.get(*at) {
+                Some(Place::Unpacked(customer)) => customer,
+                Some(Place::Packed(packed)) if step == 0 => {
+                    read ^= packed.warm();
+                    continue;
+                }
+                _ => continue,
+            };
             let uses = book.uses(*kind);
             let named = |slot: &&Slot| uses.iter().any(|used| used.rule.0 == slot.rule);
             read ^= match step {
@@ -234,67 +185,118 @@ impl<S: Default> Customers<S> {
         read
     }
 
-    pub(crate) fn find_or_new(&mut self, hash: IdHash, id: &CompactString, snapshot: u32) -> u32 {
-        if let Some(at) = self.find(hash, id) {
-            return at;
+    /// The place of this customer, and whether it is new.
+    pub(crate) fn find_or_new(&mut self, hash: IdHash, id: &CompactString) -> (u32, bool) {
+        match self.find(hash, id) {
+            Some(at) => {
+                self.live(at).used = true;
+                (at, false)
+            }
+            None => (self.insert(Customer::new(id.clone())), true),
         }
-        self.insert(Customer {
-            id: id.clone(),
-            slots: SmallVec::new(),
-            seen: Seen::default(),
-            desk: S::default(),
-            profile: None,
-            desk_at: NONE,
-            tidy_at: NONE,
-            tidied: 0,
-            snapshot,
-        })
     }
 
     pub(crate) fn insert(&mut self, customer: Customer<S>) -> u32 {
-        let hash = self.hash(&customer.id);
-        let at = self.free.pop().unwrap_or_else(|| self.new_place());
-        self.chunks[(at >> CHUNK) as usize][(at & ((1 << CHUNK) - 1)) as usize] = Some(customer);
+        self.unpacked += 1;
+        self.put(self.hash(&customer.id), Place::Unpacked(Box::new(customer)))
+    }
+
+    /// A customer as it lay in a snapshot, if that names one.
+    pub(crate) fn insert_packed(&mut self, packed: Packed) -> Option<u32> {
+        let hash = self.hash(packed.id()?);
+        Some(self.put(hash, Place::Packed(packed)))
+    }
+
+    fn put(&mut self, hash: IdHash, customer: Place<S>) -> u32 {
+        let at = self.free.pop().unwrap_or_else(|| self.places.push(Place::Nobody));
         self.by_id.insert_unique(hash.wide(), Found { hash, at }, |found| found.hash.wide());
+        *self.places.get_mut(at).expect("a place that there is") = customer;
         at
     }
 
-    fn new_place(&mut self) -> u32 {
-        let at = self.places;
-        self.places = at.checked_add(1).expect("a task has fewer than 2^32 customers");
-        if at >> CHUNK == self.chunks.len() as u32 {
-            self.chunks.push(Vec::with_capacity(1 << CHUNK));
+    /// Packs a customer, wherever that is worth it or not.
+    pub(crate) fn pack(&mut self, at: u32) {
+        let Some(place) = self.places.get_mut(at) else { return };
+        if let Place::Unpacked(customer) = place {
+            *place = Place::Packed(self.packer.pack(customer));
+            self.unpacked -= 1;
         }
-        self.chunks[(at >> CHUNK) as usize].push(None);
-        at
+    }
+
+    /// Packs customers to whom nothing has happened for longer than to most, until no more than this many lie unpacked.
+    pub(crate) fn pack_all_but(&mut self, unpacked_max: usize) {
+        while self.unpacked > unpacked_max {
+            let at = self.hand;
+            self.hand = if at + 1 < self.places.len { at + 1 } else { 0 };
+            self.warm_ahead();
+            if let Some(Place::Unpacked(customer)) = self.places.get_mut(at)
+                && !std::mem::take(&mut customer.used)
+            {
+                self.pack(at);
+            }
+        }
+    }
+
+    /// Reads what the hand will come to, step by step: nothing of it has been touched for long.
+    fn warm_ahead(&self) {
+        let mut read = 0;
+        for step in 0..STEPS {
+            let ahead = self.hand.wrapping_add(AHEAD * (STEPS - step) as u32);
+            let Some(Place::Unpacked(customer)) = self.places.get(ahead) else { continue };
+            read ^= match step {
+                0 => customer.warm(),
+                _ if customer.used => 0,
+                1 => customer.warm_lists(),
+                2 => customer.slots.iter().fold(0, |read, slot| read ^ slot.warm()),
+                _ => customer.slots.iter().fold(0, |read, slot| read ^ slot.warm_memory()),
+            };
+        }
+        std::hint::black_box(read);
+    }
+
+    /// As it is written into a snapshot: appended to `into`. False if nobody is there.
+    pub(crate) fn write(&mut self, at: u32, into: &mut Vec<u8>) -> bool {
+        match self.places.get(at) {
+            Some(Place::Packed(packed)) => into.extend_from_slice(packed.bytes()),
+            Some(Place::Unpacked(customer)) => into.extend_from_slice(self.packer.pack(customer).bytes()),
+            Some(Place::Nobody) | None => return false,
+        }
+        true
     }
 
     /// Takes all customers out, in the order of their ids.
     pub(crate) fn take_all(&mut self) -> Vec<Customer<S>> {
+        let mut all: Vec<_> = self.iter().map(Cow::into_owned).collect();
         self.by_id.clear();
-        self.free.clear();
-        self.places = 0;
-        let mut all: Vec<_> = std::mem::take(&mut self.chunks).into_iter().flatten().flatten().collect();
+        (self.places, self.free) = (Chunks::new(), Vec::new());
+        (self.unpacked, self.hand) = (0, 0);
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
     }
 
     pub(crate) fn remove(&mut self, at: u32) {
-        let Some(customer) = self.taken(at).and_then(Option::take) else { return };
-        let hash = self.hash(&customer.id);
+        let Some(id) = self.id(at) else { return };
+        let hash = self.hash(id);
         if let Ok(entry) = self.by_id.find_entry(hash.wide(), |found| found.at == at) {
             entry.remove();
         }
+        let place = self.places.get_mut(at).expect("the place of a customer");
+        self.unpacked -= usize::from(matches!(place, Place::Unpacked(_)));
+        *place = Place::Nobody;
         self.free.push(at);
     }
 
-    fn taken(&mut self, at: u32) -> Option<&mut Option<Customer<S>>> {
-        self.chunks.get_mut((at >> CHUNK) as usize)?.get_mut((at & ((1 << CHUNK) - 1)) as usize)
-    }
-
-    /// The customer in a place, if there still is one.
+    /// The customer in a place, if there still is one. It is unpacked.
     pub(crate) fn at(&mut self, at: u32) -> Option<&mut Customer<S>> {
-        self.taken(at).and_then(Option::as_mut)
+        let place = self.places.get_mut(at)?;
+        if let Place::Packed(packed) = place {
+            *place = Place::Unpacked(Box::new(unpack(packed)));
+            self.unpacked += 1;
+        }
+        match place {
+            Place::Unpacked(customer) => Some(customer),
+            _ => None,
+        }
     }
 
     /// The customer in a place that is known to be taken.
@@ -304,10 +306,19 @@ impl<S: Default> Customers<S> {
 
     /// How many places there are; some may be empty.
     pub(crate) fn places(&self) -> u32 {
-        self.places
+        self.places.len
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Customer<S>> {
-        self.chunks.iter().flatten().flatten()
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        (0..self.places.len).filter_map(|at| self.id(at))
     }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Cow<'_, Customer<S>>> {
+        (0..self.places.len).filter_map(|at| self.look_at(at))
+    }
+}
+
+/// What this process has packed, or what came whole out of a snapshot of this version.
+fn unpack<S: DeserializeOwned>(packed: &Packed) -> Customer<S> {
+    packed.unpack().expect("a packed customer can be unpacked")
 }

@@ -1,7 +1,8 @@
 //! Deadlines that are due: fired in their order as soon as the feeds they need allow it, held until then.
 
-use crate::customers::{NONE, State};
+use crate::customer::{NONE, State};
 use crate::explain::{Note, What};
+use crate::packed::Packed;
 use crate::wheel::Timer;
 use crate::{Desk, Moment, Task};
 use compact_str::CompactString;
@@ -73,7 +74,7 @@ impl Pending {
 
 impl State {
     /// The earliest deadline or completion that has not been settled.
-    fn next_due(&self) -> Option<Millis> {
+    pub(crate) fn next_due(&self) -> Option<Millis> {
         match self {
             State::Absence(absence) => {
                 absence.episodes().iter().filter_map(|e| e.next()).map(|(due, _)| due).min()
@@ -126,13 +127,25 @@ impl<D: Desk> Task<D> {
     }
 
     fn take_timer(&mut self, book: &Rulebook, timer: &Timer, woken: &mut Vec<(Millis, CompactString, u32)>) {
+        let packed = self.customers.packed(timer.customer);
+        if timer.rule == TIDY && packed.is_some_and(Packed::can_wait_for_desk) {
+            return;
+        }
+        let was_packed = packed.is_some();
         let Some(customer) = self.customers.at(timer.customer) else { return };
         match timer.rule {
             TIDY if customer.tidy_at == timer.time => {
-                customer.tidy_at = NONE;
+                self.touch(timer.customer);
+                self.customers.live(timer.customer).tidy_at = NONE;
                 self.tidy(book, timer.customer);
+                if was_packed {
+                    self.customers.pack(timer.customer);
+                }
             }
             DESK if customer.desk_at == timer.time => {
+                // A snapshot that has it before it is woken has its timer, too.
+                self.touch(timer.customer);
+                let customer = self.customers.live(timer.customer);
                 customer.desk_at = NONE;
                 woken.push((timer.time, customer.id.clone(), timer.customer));
             }
@@ -214,7 +227,6 @@ impl<D: Desk> Task<D> {
 
     /// Looks through a customer's memory and lets go of what no longer matters.
     fn tidy(&mut self, book: &Rulebook, at: u32) {
-        self.touch(at);
         let instant = self.instant;
         let cuts: Vec<Millis> =
             self.pending.groups.iter().map(|(needs, _)| self.memory_cut(*needs)).collect();
@@ -267,7 +279,9 @@ impl<D: Desk> Task<D> {
         let pause = pause.min(crate::settings::DEDUPE_MS_MAX);
         let customer = self.customers.live(at);
         let time = self.instant.saturating_add(pause.saturating_mul(1 << customer.tidied));
-        if time < customer.tidy_at && time < crate::FOREVER {
+        // That of a packed customer may have gone off in vain.
+        let is_earlier = time < customer.tidy_at || customer.tidy_at <= self.instant;
+        if is_earlier && time < crate::FOREVER {
             customer.tidy_at = time;
             self.wheel.insert(Timer { time, customer: at, rule: TIDY });
         }

@@ -2,7 +2,8 @@
 
 use crate::absence::Episode;
 use crate::apply::{ctx, reference};
-use crate::customers::State;
+use crate::customer::State;
+use crate::evidence::Evidence;
 use crate::place::Pos;
 use crate::task::Feed;
 use crate::window::Progress;
@@ -264,7 +265,7 @@ impl<D: Desk> Task<D> {
     /// What is known of a customer; `None`: nothing.
     pub fn view(&self, customer: &str) -> Option<View> {
         let at = self.customers.find(self.customers.hash(customer), customer)?;
-        let known = self.customers.place(at)?;
+        let known = self.customers.look_at(at)?;
         let rules = known.slots.iter().map(|slot| {
             let (ix, rule) = (RuleIx(slot.rule), self.book.rule(RuleIx(slot.rule)));
             let held = |time: Millis| holding(&self.feeds, rule.needs, time);
@@ -305,8 +306,8 @@ impl<D: Desk> Task<D> {
         let due = episode.next().map(|(due, _)| due).filter(|due| *due <= self.instant);
         EpisodeView {
             key: episode.key.clone(),
-            opened: EventRef::clone(&episode.about),
-            joined: episode.last.as_deref().cloned(),
+            opened: episode.about.event(),
+            joined: episode.last.as_ref().map(Evidence::event),
             level: episode.level,
             deadline: episode.deadline,
             warning: episode.warn,
@@ -318,15 +319,15 @@ impl<D: Desk> Task<D> {
     }
 
     /// What the desk keeps of a customer.
-    pub fn desk_state(&self, customer: &str) -> Option<&D::State> {
+    pub fn desk_state(&self, customer: &str) -> Option<D::State> {
         let at = self.customers.find(self.customers.hash(customer), customer)?;
-        self.customers.place(at).map(|known| &known.desk)
+        self.customers.look_at(at).map(|known| known.into_owned().desk)
     }
 
     /// The ids of customers who are known and whose ids are nearest to this one: for whoever has mistyped it.
     pub fn customers_like(&self, near: impl Fn(&str) -> bool, most: usize) -> Vec<CompactString> {
         let mut found: Vec<CompactString> =
-            self.customers.iter().filter(|c| near(&c.id)).map(|c| c.id.clone()).collect();
+            self.customers.ids().filter(|id| near(id)).map(CompactString::from).collect();
         found.sort_unstable();
         found.truncate(most);
         found
@@ -340,7 +341,7 @@ fn turned(before: &[Episode], after: &[Episode], took: &Note) -> Vec<(CompactStr
     let mut whats = Vec::new();
     for old in before.iter().filter(|e| e.level == Level::Breach) {
         let Some(new) = after.iter().find(|e| is_same(e, old)) else {
-            let opened = EventRef::clone(&old.about);
+            let opened = old.about.event();
             let what = if roles & Roles::STOP != 0 {
                 What::Closed { opened, deadline: old.deadline }
             } else {

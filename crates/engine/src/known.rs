@@ -1,6 +1,6 @@
 //! What is known of a customer, as a snapshot writes it, and as a changed rulebook names it.
 
-use crate::customers::Customer;
+use crate::customer::Customer;
 use cxwatch_event::{FieldIx, FieldValue, Millis, Profile, Value};
 use cxwatch_rulebook::Rulebook;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -10,14 +10,17 @@ mod absence;
 mod apply;
 mod buffer;
 mod change;
+mod customer;
 mod customers;
 mod desk;
 mod due;
 mod effect;
+mod evidence;
 mod explain;
 mod guards;
 mod known;
 mod lookahead;
+mod packed;
 mod place;
 mod restore;
 mod seen;
@@ -63,4 +66,8 @@ pub enum Fault {
     OlderProfileWins,
     /// Nobody looks at a customer again when the desk has let go.
     KeptForNothing,
+    /// A customer's timers are forgotten when it is packed.
+    TimersPacked,
+    /// What waits for a feed is forgotten at a restore that leaves a customer packed.
+    WaitingPacked,
 }

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 const GROUP: usize = 16;
 
 /// The steps that a group takes before it comes up.
-const STEPS: usize = 4;
+pub(crate) const STEPS: usize = 4;
 
 /// What comes next: the place of a customer, and the type of the event.
 pub(crate) type Coming = (u32, TypeId);

@@ -2,7 +2,9 @@
 
 use cxwatch_event::Millis;
 use hashbrown::HashTable;
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::VecDeque;
 
 /// Most customers have no more: these lie in the customer itself.
@@ -15,8 +17,11 @@ const FEW_MAX: usize = 32;
 /// bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sighting {
+    #[serde(with = "postcard::fixint::le")]
     low: u32,
+    #[serde(with = "postcard::fixint::le")]
     high: u32,
+    #[serde(with = "postcard::fixint::le")]
     instant: u32,
 }
 
@@ -36,8 +41,7 @@ impl Sighting {
 }
 
 /// Ids seen, with the instant at which they were, oldest first. Bounded.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Vec<Sighting>", into = "Vec<Sighting>")]
+#[derive(Debug, Clone)]
 pub(crate) enum Seen {
     Own { len: u8, ids: [Sighting; OWN_MAX] },
     Few(Vec<Sighting>),
@@ -62,8 +66,8 @@ impl PartialEq for Seen {
     }
 }
 
-impl From<Vec<Sighting>> for Seen {
-    fn from(ids: Vec<Sighting>) -> Self {
+impl FromIterator<Sighting> for Seen {
+    fn from_iter<I: IntoIterator<Item = Sighting>>(ids: I) -> Self {
         let mut seen = Seen::default();
         for sighting in ids {
             seen.push(sighting, usize::MAX);
@@ -72,9 +76,38 @@ impl From<Vec<Sighting>> for Seen {
     }
 }
 
-impl From<Seen> for Vec<Sighting> {
-    fn from(seen: Seen) -> Self {
-        seen.iter().collect()
+/// As a list, whatever it is kept in.
+impl Serialize for Seen {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(Some(self.len()))?;
+        for sighting in self.iter() {
+            list.serialize_element(&sighting)?;
+        }
+        list.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(Listed)
+    }
+}
+
+struct Listed;
+
+impl<'de> Visitor<'de> for Listed {
+    type Value = Seen;
+
+    fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str("a list of sightings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Seen, A::Error> {
+        let mut seen = Seen::default();
+        while let Some(sighting) = list.next_element()? {
+            seen.push(sighting, usize::MAX);
+        }
+        Ok(seen)
     }
 }
 
@@ -96,11 +129,15 @@ impl Seen {
         self.listed().iter().chain(many.into_iter().flatten()).copied()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    fn len(&self) -> usize {
         match self {
-            Seen::Many(many) => many.queue.is_empty(),
-            _ => self.listed().is_empty(),
+            Seen::Many(many) => many.queue.len(),
+            _ => self.listed().len(),
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Reads the list of its own, so that it is near. The result means nothing.
@@ -143,7 +180,7 @@ impl Seen {
             *self = Seen::Few(many.queue.iter().copied().collect());
         }
         match self {
-            Seen::Few(few) if few.len() <= OWN_MAX => *self = Seen::from(std::mem::take(few)),
+            Seen::Few(few) if few.len() <= OWN_MAX => *self = std::mem::take(few).into_iter().collect(),
             Seen::Few(few) => few.shrink_to_fit(),
             Seen::Many(many) => many.queue.shrink_to_fit(),
             Seen::Own { .. } => {}
@@ -233,8 +270,8 @@ mod tests {
             seen.shrink();
             let found: Vec<u64> = (0..200).filter(|n| seen.contains(id(*n))).collect();
             assert_eq!(found, left.collect::<Vec<_>>());
-            let written = Vec::<Sighting>::from(seen.clone());
-            assert_eq!(Seen::from(written), seen);
+            let written = postcard::to_allocvec(&seen).expect("it can be written");
+            assert_eq!(postcard::from_bytes(&written), Ok(seen.clone()));
         }
         seen.forget(begin + 200);
         assert!(seen.is_empty());

@@ -53,6 +53,9 @@ pub struct Limits {
     pub window_events_max: usize,
     /// Ids remembered per customer to recognize duplicates.
     pub dedupe_ids_max: usize,
+    /// Customers whose state lies unpacked; that of those to whom nothing has happened for longer takes no more bytes than
+    /// it needs. It shows in no result.
+    pub unpacked_customers_max: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +66,7 @@ impl Default for Limits {
             episodes_max: 256,
             window_events_max: 1_000,
             dedupe_ids_max: 1_024,
+            unpacked_customers_max: 262_144,
         }
     }
 }

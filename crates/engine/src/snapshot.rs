@@ -4,16 +4,20 @@
 //! touched, as it was before the touch, or by [`Task::write_untouched`], a slice at a time. Who came later is not in it.
 
 use crate::buffer::Turn;
-use crate::customers::{Customer, State};
+use crate::customer::{Customer, State};
+use crate::due::{DESK, TIDY};
+use crate::packed::Packed;
 use crate::task::Feed;
+use crate::wheel::Timer;
 use crate::{Blindness, Desk, Settings, Task};
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{RuleIx, Rulebook};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The first byte of every encoded customer: the version of what follows.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// The head of a snapshot: everything but the customers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,14 +72,33 @@ pub(crate) struct Run {
     cursor: u32,
     /// Places that existed when it began.
     end: u32,
+    /// By place, a bit each: its customer has been written, or came later.
+    written: Vec<u64>,
     pieces: Vec<Piece>,
+}
+
+impl Run {
+    fn new(places: u32) -> Self {
+        let written = vec![0; places.div_ceil(64) as usize];
+        Run { cursor: 0, end: places, written, pieces: Vec::new() }
+    }
+
+    /// Whether a place is still to be written; from now on it is not.
+    fn claim(&mut self, at: u32) -> bool {
+        let Some(bits) = self.written.get_mut((at / 64) as usize).filter(|_| at < self.end) else {
+            return false;
+        };
+        let bit = 1 << (at % 64);
+        let is_unwritten = *bits & bit == 0;
+        *bits |= bit;
+        is_unwritten
+    }
 }
 
 impl<D: Desk> Task<D> {
     /// Begins a snapshot of this moment. One that is being written is given up.
     pub fn begin_snapshot(&mut self) -> Head {
-        self.snapshots += 1;
-        self.run = Some(Run { cursor: 0, end: self.customers.places(), pieces: Vec::new() });
+        self.run = Some(Run::new(self.customers.places()));
         let buffered = self.buffered_refs();
         let feed = |f: &Feed| FeedState { watermark: f.watermark, position: f.position, blind: f.blind };
         Head {
@@ -143,17 +166,15 @@ impl<D: Desk> Task<D> {
 
     fn write(&mut self, at: u32) {
         let Some(run) = &mut self.run else { return };
-        let snapshots = self.snapshots;
-        let Some(customer) = self.customers.at(at).filter(|c| c.snapshot != snapshots) else { return };
-        customer.snapshot = snapshots;
-        run.pieces.push(encode(customer));
+        let mut bytes = vec![VERSION];
+        if run.claim(at) && self.customers.write(at, &mut bytes) {
+            run.pieces.push(Piece { bytes });
+        }
     }
 
-    /// All customers, encoded, in the order of their ids.
-    pub fn encode_all(&self) -> Vec<Piece> {
-        let mut customers: Vec<_> = self.customers.iter().collect();
-        customers.sort_by(|a, b| a.id.cmp(&b.id));
-        customers.into_iter().map(encode).collect()
+    /// A customer has come into this place: the running snapshot is of before.
+    pub(crate) fn came_later(&mut self, at: u32) {
+        self.run.as_mut().map(|run| run.claim(at));
     }
 
     /// A task as a snapshot has it, but for the events in the reorder buffer ([`Task::restore_buffered`]).
@@ -195,17 +216,37 @@ impl<D: Desk> Task<D> {
         if *version != VERSION {
             return Err(format!("customer state of version {version}, expected {VERSION}"));
         }
-        #[cfg_attr(not(feature = "faults"), allow(unused_mut))]
-        let mut customer: Customer<D::State> =
-            postcard::from_bytes(body).map_err(|e| format!("customer state: {e}"))?;
-        #[cfg(feature = "faults")]
-        if self.settings.fault == Some(crate::Fault::ProfileForgotten) {
-            customer.profile = None;
-        }
-        if customer.slots.iter().any(|s| usize::from(s.rule) >= self.book.rules.len()) {
+        let packed = Packed::from_bytes(body);
+        let malformed = |e| format!("customer state: {e}");
+        let label = packed.label().map_err(malformed)?;
+        if label.rules.iter().any(|(rule, _)| usize::from(*rule) >= self.book.rules.len()) {
             return Err("the snapshot names a rule that the rulebook does not have".into());
         }
-        self.insert_restored(customer);
+        let unpacked = || packed.unpack().map(Customer::without_timers).map_err(malformed);
+        #[cfg(feature = "faults")]
+        if self.settings.fault == Some(crate::Fault::ProfileForgotten) {
+            self.insert_restored(Customer { profile: None, ..unpacked()? });
+            return Ok(());
+        }
+        let waits = label.waits;
+        #[cfg(feature = "faults")]
+        let waits = waits && self.settings.fault != Some(crate::Fault::WaitingPacked);
+        if waits {
+            // What is held is queued, and follows from the episodes.
+            self.insert_restored(unpacked()?);
+            return Ok(());
+        }
+        self.open_episodes += u64::from(label.episodes);
+        let desk = label.desk_at.map(|time| (DESK, time));
+        let tidy = label.tidy_at.map(|time| (TIDY, time));
+        let rules = label.rules.iter().filter_map(|(rule, time)| Some((*rule, (*time)?)));
+        #[cfg(feature = "faults")]
+        let rules = rules.filter(|_| self.settings.fault != Some(crate::Fault::TimersPacked));
+        let timers: SmallVec<[(u16, Millis); 4]> = rules.chain(desk).chain(tidy).collect();
+        let customer = self.customers.insert_packed(packed).ok_or("a customer without an id")?;
+        for (rule, time) in timers {
+            self.wheel.insert(Timer { time, customer, rule });
+        }
         Ok(())
     }
 
@@ -220,7 +261,7 @@ impl<D: Desk> Task<D> {
         self.tidy_later(at);
     }
 
-    /// Timers and queues are not in a snapshot: they follow from the episodes.
+    /// What is due is queued, and a timer set for what will be, as the episodes say.
     fn queue_restored(&mut self, at: u32, rule: RuleIx) {
         let customer = self.customers.live(at);
         let id = customer.id.clone();
@@ -249,9 +290,4 @@ impl<D: Desk> Task<D> {
         let kind = event.kind.0;
         self.buffer.push(Turn { at, feed, offset, sub, kind }, hash, event);
     }
-}
-
-fn encode<S: Serialize>(customer: &Customer<S>) -> Piece {
-    let bytes = postcard::to_extend(customer, vec![VERSION]).expect("writing to memory does not fail");
-    Piece { bytes }
 }

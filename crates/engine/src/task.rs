@@ -50,7 +50,6 @@ pub struct Task<D: Desk> {
     pub(crate) dead_digests: Vec<u64>,
     pub(crate) open_episodes: u64,
     pub(crate) run: Option<Run>,
-    pub(crate) snapshots: u32,
     refused: Vec<Refused>,
     pub(crate) lookahead: Lookahead,
     pub(crate) undelivered: Vec<crate::apply::Undelivered>,
@@ -78,11 +77,11 @@ impl<D: Desk> Task<D> {
             pending: Pending::new(&book),
             dead_digests: vec![0; book.feeds.len()],
             book,
+            customers: Customers::new(seed),
             settings,
             desk,
             buffer: Buffer::default(),
             instant: NEVER,
-            customers: Customers::new(seed),
             wheel: Wheel::new(),
             verdicts: Vec::new(),
             journaling: true,
@@ -90,7 +89,6 @@ impl<D: Desk> Task<D> {
             digest: 0,
             open_episodes: 0,
             run: None,
-            snapshots: 0,
             refused: Vec::new(),
             lookahead: Lookahead::default(),
             undelivered: Vec::new(),
@@ -382,6 +380,7 @@ impl<D: Desk> Task<D> {
     /// Everything at one instant: first its events, then the timers due.
     fn process(&mut self, book: &Rulebook, instant: Millis) {
         self.instant = instant;
+        self.customers.pack_all_but(self.settings.limits.unpacked_customers_max);
         #[cfg(feature = "faults")]
         if self.settings.fault == Some(crate::Fault::TimersFirst) {
             self.ring(book);
@@ -500,6 +499,11 @@ impl<D: Desk> Task<D> {
     /// Customers with any state.
     pub fn customers(&self) -> usize {
         self.customers.len()
+    }
+
+    /// Of these, whose state lies unpacked.
+    pub fn unpacked_customers(&self) -> usize {
+        self.customers.unpacked()
     }
 
     /// Customers of whom nothing is left: none, once time has gone on.

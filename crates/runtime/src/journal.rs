@@ -9,7 +9,7 @@ use cxwatch_event::Millis;
 use serde::{Deserialize, Serialize};
 
 /// The version of the format, and the first byte of every record.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// What of an entry goes into one record at most, in bytes; with what LZ4 may add to it a record stays below 60 KB.
 pub const PART_BYTES_MAX: usize = 57_000;

@@ -94,6 +94,7 @@ pub struct Metrics {
     episodes: IntGaugeVec,
     /// Customers with any state.
     customers: IntGaugeVec,
+    unpacked: IntGaugeVec,
 }
 
 struct Maker<'r> {
@@ -245,6 +246,11 @@ impl Metrics {
             held: m.gauges("cxwatch_held_deadlines", "Deadlines due that wait for a feed", of_task)?,
             episodes: m.gauges("cxwatch_open_episodes", "Episodes open", of_task)?,
             customers: m.gauges("cxwatch_customers", "Customers with any state", of_task)?,
+            unpacked: m.gauges(
+                "cxwatch_unpacked_customers",
+                "Customers whose state lies ready; the others' is packed",
+                of_task,
+            )?,
         };
         // A series that is there from the start shows its first increase.
         for reason in Reason::ALL {

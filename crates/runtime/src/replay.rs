@@ -16,6 +16,9 @@ use std::collections::{BTreeSet, VecDeque};
 /// Instants processed before it is asked whether the task is still ours.
 const SLICE: usize = 2_000;
 
+/// Records read before time moves on, where the verdicts let both be done.
+const READ_AT_ONCE: usize = 256;
+
 /// The verdicts of a stretch of commits, and where it ends.
 pub(crate) struct Stretch<'c> {
     steps: Vec<&'c Verdict>,
@@ -100,6 +103,7 @@ pub(crate) fn replay<D: Publisher, R: FeedReader>(
 ) -> Result<Replayed, Fault> {
     let mut at = 0;
     let mut since_asked = 0usize;
+    let mut read = 0;
     loop {
         since_asked += 1;
         if since_asked >= SLICE {
@@ -115,16 +119,23 @@ pub(crate) fn replay<D: Publisher, R: FeedReader>(
             continue;
         }
         let until = stretch.instants[at].min(task.watermark());
-        if until > task.instant() {
-            if task.advance(until, SLICE) {
-                since_asked = SLICE;
+        let may_advance = until > task.instant();
+        if read < READ_AT_ONCE || !may_advance {
+            if let Some(feed) = next_feed(task, ahead, &mut stretch, at)? {
+                read_one(task, ahead, &stretch.refused, feed);
+                read += 1;
+                continue;
             }
-            continue;
+            if !may_advance {
+                if at == stretch.steps.len() && task.instant() == stretch.end.instant {
+                    break;
+                }
+                return Err(stuck(task, &stretch, at));
+            }
         }
-        match next_feed(task, ahead, &mut stretch, at)? {
-            Some(feed) => read_one(task, ahead, &stretch.refused, feed),
-            None if at == stretch.steps.len() && task.instant() == stretch.end.instant => break,
-            None => return Err(stuck(task, &stretch, at)),
+        read = 0;
+        if task.advance(until, SLICE) {
+            since_asked = SLICE;
         }
     }
     task.desk_mut().discard();

@@ -159,6 +159,7 @@ fn assemble(at: &Effective, host: &str, feeds: &[String]) -> Option<Settings> {
             episodes_max: at.read(&["limits", "episodes_max"], number)?,
             window_events_max: at.read(&["limits", "window_events_max"], number)?,
             dedupe_ids_max: at.read(&["limits", "dedupe_ids_max"], number)?,
+            unpacked_customers_max: at.read(&["limits", "unpacked_customers_max"], number)?,
         },
         dead_letters: DeadLetterSettings {
             original_bytes: at.text(&["dead_letters", "original"])? == "bytes",

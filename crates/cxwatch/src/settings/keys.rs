@@ -229,6 +229,12 @@ pub(crate) const KEYS: &[Key] = &[
         "event ids remembered per customer",
     ),
     key(
+        "limits.unpacked_customers_max",
+        Kind::Whole(1, 1_000_000_000),
+        Some("262144"),
+        "customers of a task whose state lies ready; that of those who have not come for longer lies packed, in a fraction of the memory",
+    ),
+    key(
         "dead_letters.original",
         Kind::OneOf(&["bytes", "headers"]),
         Some("bytes"),

@@ -1,12 +1,12 @@
 //! One event with a role, as an absence remembers it.
 
+use crate::evidence::Evidence;
 use crate::place::Pos;
 use crate::{EventRef, Measures};
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Hit, Roles, Span};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// An event with a role, as remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,7 @@ pub(crate) struct Entry {
     /// Milliseconds that a stretch of refreshes lasts; else 0.
     pub(super) lasts: u32,
     /// Of source, id and sub-index.
+    #[serde(with = "postcard::fixint::le")]
     pub(crate) id: u64,
     pub(super) roles: u32,
     more: More,
@@ -37,7 +38,7 @@ pub(super) struct Detail {
     pub(super) deltas: Measures,
     pub(super) severity: u8,
     /// Of a start.
-    pub(super) about: Option<Arc<EventRef>>,
+    pub(super) about: Option<Evidence>,
     /// The detection that it is.
     pub(super) detection: Option<u64>,
 }
@@ -49,7 +50,7 @@ impl Entry {
         let more = if adds || hit.deadline.is_some() || detection.is_some() {
             More::Detail(Box::new(Detail {
                 key: hit.key,
-                about: (hit.roles & Roles::START != 0).then(|| Arc::new(event.clone())),
+                about: (hit.roles & Roles::START != 0).then(|| Evidence::of(event)),
                 span: hit.within,
                 deadline: hit.deadline,
                 deltas: hit.deltas,

@@ -3,22 +3,22 @@
 use super::Ctx;
 use super::entry::{Detail, Entry};
 use super::memory::push;
+use crate::Measures;
 use crate::change::Renumbered;
-use crate::{EventRef, Measures};
+use crate::evidence::Evidence;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Kind, Level, Roles, Span};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// One running instance of an absence rule, or one of its warnings that is due and has not been fired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Episode {
     pub(crate) key: CompactString,
-    pub(crate) about: Arc<EventRef>,
+    pub(crate) about: Evidence,
     /// The newest event that joined it.
-    pub(crate) last: Option<Arc<EventRef>>,
+    pub(crate) last: Option<Evidence>,
     /// A warning stands apart from its episode once the episode has moved on.
     pub(crate) level: Level,
     /// The start or last refresh, or the last resume.
@@ -54,8 +54,8 @@ impl Episode {
 
     /// Feeds and types have other numbers now.
     pub(super) fn renumber(&mut self, numbers: &Renumbered) {
-        Arc::make_mut(&mut self.about).renumber(numbers);
-        self.last.iter_mut().for_each(|last| Arc::make_mut(last).renumber(numbers));
+        self.about.renumber(numbers);
+        self.last.iter_mut().for_each(|last| last.renumber(numbers));
     }
 
     /// Its clock stands.
@@ -204,7 +204,7 @@ fn touch(ctx: Ctx<'_>, episode: &mut Episode, entry: &Entry, until: Millis) {
     {
         episode.events += 1;
         episode.rests_on = episode.rests_on.wrapping_add(detail.detection.unwrap_or(0));
-        episode.last = Some(Arc::clone(about));
+        episode.last = Some(about.clone());
     }
 }
 
@@ -214,7 +214,7 @@ fn open(
     armed: &mut Vec<u64>,
     entry: &Entry,
     detail: &Detail,
-    about: &Arc<EventRef>,
+    about: &Evidence,
 ) -> bool {
     let Some(key) = entry.key() else { return true };
     let Kind::Absence { data_deadline, grace, once, .. } = ctx.rule.kind else {
@@ -233,7 +233,7 @@ fn open(
     let time = entry.pos.time;
     let mut episode = Episode {
         key: key.clone(),
-        about: Arc::clone(about),
+        about: about.clone(),
         last: None,
         level: Level::Breach,
         base: time,

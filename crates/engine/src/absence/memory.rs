@@ -3,15 +3,15 @@
 use super::entry::{Entry, Stretch, lasts};
 use super::episode::{Episode, step};
 use super::{Ctx, Turn};
+use crate::Measures;
 use crate::change::{Moved, Renumbered};
+use crate::evidence::Evidence;
 use crate::place::Pos;
 use crate::window::counts_events;
-use crate::{EventRef, Measures};
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Kind, Level, Roles, Rule};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A detection that was fired, as long as it can still be retracted or resolved.
@@ -21,7 +21,7 @@ pub(crate) struct Fired {
     pub(crate) level: Level,
     pub(crate) key: CompactString,
     pub(crate) time: Millis,
-    pub(crate) about: Arc<EventRef>,
+    pub(crate) about: Evidence,
     pub(super) measures: Measures,
     /// How many events it rested on, where the rule asks for that; else 0.
     pub(super) events: u32,
@@ -172,10 +172,10 @@ impl Past {
         for entry in &mut self.memory {
             entry.pos.renumber(numbers);
             let about = entry.detail_mut().and_then(|detail| detail.about.as_mut());
-            about.into_iter().for_each(|about| Arc::make_mut(about).renumber(numbers));
+            about.into_iter().for_each(|about| about.renumber(numbers));
         }
         let Some(rare) = &mut self.rare else { return };
-        rare.fired.iter_mut().for_each(|fired| Arc::make_mut(&mut fired.about).renumber(numbers));
+        rare.fired.iter_mut().for_each(|fired| fired.about.renumber(numbers));
         rare.checkpoint.episodes.iter_mut().for_each(|e| e.renumber(numbers));
         rare.floor.iter_mut().for_each(|floor| floor.renumber(numbers));
     }

@@ -33,7 +33,8 @@ impl<D: Publisher> Live<D> {
             return Err(Untold::NotYet(now));
         }
         let desk = self.task.desk_state(customer);
-        let desk = desk.map_or_else(Explained::default, |state| self.task.desk().explained(state, book, now));
+        let desk =
+            desk.map_or_else(Explained::default, |state| self.task.desk().explained(&state, book, now));
         let mut paused = self.task.desk().paused();
         let paused = Paused { all: paused.remove(PAUSED_ALL), rules: paused };
         let place = |event: &EventRef| {

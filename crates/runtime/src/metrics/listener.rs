@@ -106,6 +106,7 @@ impl MetricsListener {
         set(&m.held, task.task().held());
         set(&m.episodes, task.task().open_episodes() as usize);
         set(&m.customers, task.task().customers());
+        set(&m.unpacked, task.task().unpacked_customers());
         for (feed, name) in task.task().book().feeds.iter().enumerate() {
             let labels = [name.as_str(), &partition];
             let delay = now.saturating_sub(task.feed_watermark(feed));

@@ -1,0 +1,159 @@
+//! One customer.
+
+use crate::Desk;
+use crate::absence::Absence;
+use crate::guards::Guards;
+use crate::seen::Seen;
+use crate::window::Window;
+use compact_str::CompactString;
+use cxwatch_event::{Millis, Profile, UNKNOWN};
+use cxwatch_rulebook::{Kind, Rule, RuleIx};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// No instant: later than any.
+pub(crate) const NONE: Millis = Millis::MAX;
+
+/// Everything that is known about one customer: three cache lines, and room to the next power of two, which the allocator
+/// hands out fastest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[repr(align(128))]
+pub(crate) struct Customer<S> {
+    /// Written apart, like its timers.
+    #[serde(skip)]
+    pub(crate) id: CompactString,
+    pub(crate) slots: SmallVec<[Slot; 1]>,
+    pub(crate) seen: Seen,
+    pub(crate) desk: S,
+    /// What is known of the customer. Who has a profile is never forgotten.
+    #[serde(with = "crate::known")]
+    pub(crate) profile: Option<Box<Profile>>,
+    /// When the desk's timer goes off.
+    #[serde(skip, default = "none")]
+    pub(crate) desk_at: Millis,
+    /// When memory is next looked through.
+    #[serde(skip, default = "none")]
+    pub(crate) tidy_at: Millis,
+    /// How often it has been looked through since something came.
+    #[serde(skip)]
+    pub(crate) tidied: u8,
+    /// An event has come since the customers were last looked through for who can be packed.
+    #[serde(skip)]
+    pub(crate) used: bool,
+}
+
+/// What one rule knows about one customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    pub(crate) rule: RuleIx16,
+    pub(crate) guards: Guards,
+    pub(crate) state: State,
+    /// The earliest timer in the wheel for this slot.
+    #[serde(skip, default = "none")]
+    pub(crate) timer_at: Millis,
+}
+
+/// A [`RuleIx`] that can be written.
+pub(crate) type RuleIx16 = u16;
+
+/// By kind of rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum State {
+    Absence(Absence),
+    Window(Box<Window>),
+}
+
+fn none() -> Millis {
+    NONE
+}
+
+impl<S: Default> Customer<S> {
+    pub(crate) fn new(id: CompactString) -> Self {
+        Customer {
+            id,
+            slots: SmallVec::new(),
+            seen: Seen::default(),
+            desk: S::default(),
+            profile: None,
+            desk_at: NONE,
+            tidy_at: NONE,
+            tidied: 0,
+            used: true,
+        }
+    }
+}
+
+impl<S> Customer<S> {
+    /// Reads each of its cache lines. The result means nothing.
+    pub(crate) fn warm(&self) -> usize {
+        usize::from(self.tidied) ^ usize::from(self.slots.spilled()) ^ self.desk_at as usize
+    }
+
+    /// Reads the lists that it has of its own. The result means nothing.
+    pub(crate) fn warm_lists(&self) -> usize {
+        self.slots.iter().fold(self.seen.warm(), |read, slot| read ^ slot.timer_at as usize)
+    }
+
+    /// Whether nothing is left of the customer.
+    pub(crate) fn is_over<D: Desk<State = S>>(&self, desk: &D) -> bool {
+        self.slots.iter().all(Slot::is_empty)
+            && self.seen.is_empty()
+            && self.profile.is_none()
+            && desk.is_idle(&self.desk)
+    }
+
+    /// What is known of the customer.
+    pub(crate) fn known(&self) -> &Profile {
+        self.profile.as_deref().unwrap_or(&UNKNOWN)
+    }
+
+    /// With all its timers still to be set.
+    pub(crate) fn without_timers(mut self) -> Self {
+        (self.desk_at, self.tidy_at) = (NONE, NONE);
+        for slot in &mut self.slots {
+            slot.timer_at = NONE;
+        }
+        self
+    }
+
+    pub(crate) fn slot(&mut self, rule: RuleIx) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|s| s.rule == rule.0)
+    }
+
+    pub(crate) fn slot_at(&self, rule: RuleIx) -> Option<usize> {
+        self.slots.iter().position(|s| s.rule == rule.0)
+    }
+
+    pub(crate) fn new_slot(&mut self, ix: RuleIx, rule: &Rule) -> usize {
+        let state = match rule.kind {
+            Kind::Absence { .. } => State::Absence(Absence::default()),
+            _ => State::Window(Box::default()),
+        };
+        self.slots.push(Slot { rule: ix.0, guards: Guards::default(), state, timer_at: NONE });
+        self.slots.len() - 1
+    }
+}
+
+impl Slot {
+    pub(crate) fn warm(&self) -> usize {
+        match &self.state {
+            State::Absence(absence) => absence.warm(),
+            State::Window(window) => usize::from(window.is_empty()),
+        }
+    }
+
+    pub(crate) fn warm_memory(&self) -> usize {
+        match &self.state {
+            State::Absence(absence) => absence.warm_memory(),
+            State::Window(_) => 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.guards.is_empty()
+            && match &self.state {
+                State::Absence(absence) => absence.is_empty(),
+                State::Window(window) => window.is_empty(),
+            }
+    }
+}
