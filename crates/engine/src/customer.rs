@@ -14,10 +14,9 @@ use smallvec::SmallVec;
 /// No instant: later than any.
 pub(crate) const NONE: Millis = Millis::MAX;
 
-/// Everything that is known about one customer: three cache lines, and room to the next power of two, which the allocator
-/// hands out fastest.
+/// Everything that is known about one customer: three cache lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[repr(align(128))]
+#[repr(align(64))]
 pub(crate) struct Customer<S> {
     /// Written apart, like its timers.
     #[serde(skip)]

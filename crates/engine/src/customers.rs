@@ -322,3 +322,61 @@ impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
 fn unpack<S: DeserializeOwned>(packed: &Packed) -> Customer<S> {
     packed.unpack().expect("a packed customer can be unpacked")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::customer::NONE;
+
+    fn filled(number: u32) -> Customers<u32> {
+        let mut customers = Customers::new(5);
+        for n in 0..number {
+            let id = CompactString::from(format!("customer number {n}"));
+            let (at, is_new) = customers.find_or_new(customers.hash(&id), &id);
+            assert!(is_new);
+            let customer = customers.live(at);
+            customer.seen.add(i64::from(n), u64::from(n) << 40, 9);
+            (customer.desk, customer.tidy_at, customer.used) = (n, i64::from(n) - 3, n >= number - 2);
+        }
+        customers
+    }
+
+    #[test]
+    fn who_has_not_been_used_is_packed_and_unpacks_as_it_was() {
+        let (mut customers, as_it_was) = (filled(9), filled(9));
+        customers.pack_all_but(2);
+        assert_eq!((customers.len(), customers.unpacked()), (9, 2));
+        for n in 0..9 {
+            let id = format!("customer number {n}");
+            let at = customers.find(customers.hash(&id), &id).expect("who is packed is found");
+            assert_eq!(customers.packed(at).is_some(), n < 7, "{n}");
+            let (mut packed, mut unpacked) = (Vec::new(), Vec::new());
+            assert!(customers.write(at, &mut packed));
+            let mut before = as_it_was.look_at(at).expect("it is there").into_owned();
+            assert_eq!(customers.look_at(at).expect("it is there").desk, before.desk);
+            assert_eq!((customers.live(at).tidy_at, customers.live(at).desk_at), (n - 3, NONE));
+            assert!(customers.write(at, &mut unpacked));
+            assert_eq!(packed, unpacked);
+            before.used = customers.live(at).used;
+            assert_eq!(*customers.live(at), before);
+        }
+        assert_eq!(customers.unpacked(), 9);
+    }
+
+    #[test]
+    fn a_place_is_used_again_whether_its_customer_was_packed_or_not() {
+        let mut customers = filled(6);
+        customers.pack_all_but(3);
+        for n in 0..6 {
+            let id = format!("customer number {n}");
+            let at = customers.find(customers.hash(&id), &id).expect("it is known");
+            customers.remove(at);
+            assert_eq!(customers.find(customers.hash(&id), &id), None);
+            assert!(customers.at(at).is_none());
+        }
+        assert_eq!((customers.len(), customers.unpacked()), (0, 0));
+        let id = CompactString::from("another");
+        customers.find_or_new(customers.hash(&id), &id);
+        assert_eq!((customers.places(), customers.ids().collect::<Vec<_>>()), (6, vec!["another"]));
+    }
+}
