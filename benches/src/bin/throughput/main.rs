@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use cxwatch_benches::stream::{DEFAULT_SEED, Parameters};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Measures the whole job, next to a baseline in the same run.
 #[derive(Parser)]
