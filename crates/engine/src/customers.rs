@@ -214,7 +214,7 @@ impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
         at
     }
 
-    /// Packs a customer, wherever that is worth it or not.
+    /// Packs a customer, if it is not.
     pub(crate) fn pack(&mut self, at: u32) {
         let Some(place) = self.places.get_mut(at) else { return };
         if let Place::Unpacked(customer) = place {
@@ -258,7 +258,7 @@ impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
     pub(crate) fn write(&mut self, at: u32, into: &mut Vec<u8>) -> bool {
         match self.places.get(at) {
             Some(Place::Packed(packed)) => into.extend_from_slice(packed.bytes()),
-            Some(Place::Unpacked(customer)) => into.extend_from_slice(self.packer.pack(customer).bytes()),
+            Some(Place::Unpacked(customer)) => into.extend_from_slice(self.packer.write(customer)),
             Some(Place::Nobody) | None => return false,
         }
         true

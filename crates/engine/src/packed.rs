@@ -65,14 +65,20 @@ impl Default for Packer {
 
 impl Packer {
     pub(crate) fn pack<S: Serialize>(&mut self, customer: &Customer<S>) -> Packed {
+        Packed(self.write(customer).into())
+    }
+
+    /// A packed customer's bytes.
+    pub(crate) fn write<S: Serialize>(&mut self, customer: &Customer<S>) -> &[u8] {
         let all = (Label::of(customer), customer);
-        loop {
+        let written = loop {
             match postcard::to_slice(&all, &mut self.0) {
-                Ok(written) => return Packed((&*written).into()),
+                Ok(written) => break written.len(),
                 Err(postcard::Error::SerializeBufferFull) => self.0.resize(2 * self.0.len(), 0),
                 Err(error) => unreachable!("a customer can be written: {error}"),
             }
-        }
+        };
+        &self.0[..written]
     }
 }
 
