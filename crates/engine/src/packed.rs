@@ -123,3 +123,62 @@ impl Packed {
         Ok(customer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::absence::Absence;
+    use crate::customer::Slot;
+    use crate::guards::Guards;
+
+    fn customer() -> Customer<u32> {
+        let mut customer = Customer::new("c1".into());
+        customer.seen.add(1_700_000_000_000, 0x0123_4567_89ab_cdef, 9);
+        (customer.desk, customer.tidied, customer.desk_at, customer.used) =
+            (300, 2, 1_700_000_000_500, false);
+        let idle = Absence::Idle {
+            feed: 1,
+            sub: 0,
+            offset: 70,
+            time: 1_699_999_999_000,
+            end: 1_700_000_000_000,
+            id: 5,
+        };
+        for (rule, state, timer_at) in [(3, idle, NONE), (4, Absence::default(), 1_700_000_060_000)] {
+            let state = State::Absence(state);
+            customer.slots.push(Slot { rule, guards: Guards::default(), state, timer_at });
+        }
+        customer
+    }
+
+    /// These bytes lie in journals: whoever writes others must raise the version of snapshots.
+    #[test]
+    fn the_bytes_of_version_4() {
+        let packed = Packer::default().pack(&customer());
+        let hex: String = packed.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            hex,
+            "02633101e8a7abfef96200020203000401c0c9b2fef9620000020300000101008c01b090abfef96280a0abfef962050000000000\
+             00000400000001efcdab89674523010068e5cfac0200"
+        );
+    }
+
+    #[test]
+    fn a_label_tells_who_it_is_and_when_its_timers_go_off() {
+        let packed = Packer::default().pack(&customer());
+        assert_eq!(packed.id(), Some("c1"));
+        let label = packed.label().expect("it has one");
+        assert_eq!((label.desk_at, label.tidy_at), (Some(1_700_000_000_500), None));
+        assert_eq!(*label.rules, [(3, None), (4, Some(1_700_000_060_000))]);
+        assert!((label.episodes, label.waits) == (0, false) && packed.can_wait_for_desk());
+        assert_eq!(packed.unpack().map(|unpacked| Customer { used: false, ..unpacked }), Ok(customer()));
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let whole = Packer::default().pack(&customer());
+        for length in 0..whole.bytes().len() {
+            assert!(Packed::from_bytes(&whole.bytes()[..length]).unpack::<u32>().is_err(), "cut at {length}");
+        }
+    }
+}
