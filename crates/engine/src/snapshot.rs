@@ -170,10 +170,9 @@ impl<D: Desk> Task<D> {
 
     fn write(&mut self, at: u32) {
         let Some(run) = &mut self.run else { return };
-        if run.claim(at)
-            && let Some(packed) = self.customers.bytes(at)
-        {
-            run.pieces.push(Piece { bytes: [&[VERSION], packed].concat() });
+        let mut bytes = vec![VERSION];
+        if run.claim(at) && self.customers.write(at, &mut bytes) {
+            run.pieces.push(Piece { bytes });
         }
     }
 
