@@ -83,7 +83,7 @@ pub(crate) struct Customers<S> {
     places: Chunks<Place<S>>,
     free: Vec<u32>,
     unpacked: usize,
-    /// The place at which the next is looked for that can be packed.
+    /// The hand of the clock: the place at which the next is looked for that can be packed.
     hand: u32,
     packer: Packer,
     by_id: HashTable<Found>,
@@ -254,14 +254,13 @@ impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
         std::hint::black_box(read);
     }
 
-    /// As it is written into a snapshot: appended to `into`. False if nobody is there.
-    pub(crate) fn write(&mut self, at: u32, into: &mut Vec<u8>) -> bool {
-        match self.places.get(at) {
-            Some(Place::Packed(packed)) => into.extend_from_slice(packed.bytes()),
-            Some(Place::Unpacked(customer)) => into.extend_from_slice(self.packer.write(customer)),
-            Some(Place::Nobody) | None => return false,
+    /// The customer in a place, packed: as it is written into a snapshot.
+    pub(crate) fn bytes(&mut self, at: u32) -> Option<&[u8]> {
+        match self.places.get(at)? {
+            Place::Nobody => None,
+            Place::Unpacked(customer) => Some(self.packer.write(customer)),
+            Place::Packed(packed) => Some(packed.bytes()),
         }
-        true
     }
 
     /// Takes all customers out, in the order of their ids.
@@ -350,13 +349,12 @@ mod tests {
             let id = format!("customer number {n}");
             let at = customers.find(customers.hash(&id), &id).expect("who is packed is found");
             assert_eq!(customers.packed(at).is_some(), n < 7, "{n}");
-            let (mut packed, mut unpacked) = (Vec::new(), Vec::new());
-            assert!(customers.write(at, &mut packed));
+            let packed = customers.bytes(at).map(<[u8]>::to_vec);
             let mut before = as_it_was.look_at(at).expect("it is there").into_owned();
             assert_eq!(customers.look_at(at).expect("it is there").desk, before.desk);
             assert_eq!((customers.live(at).tidy_at, customers.live(at).desk_at), (n - 3, NONE));
-            assert!(customers.write(at, &mut unpacked));
-            assert_eq!(packed, unpacked);
+            assert!(packed.is_some());
+            assert_eq!(customers.bytes(at).map(<[u8]>::to_vec), packed);
             before.used = customers.live(at).used;
             assert_eq!(*customers.live(at), before);
         }

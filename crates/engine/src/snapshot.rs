@@ -170,9 +170,10 @@ impl<D: Desk> Task<D> {
 
     fn write(&mut self, at: u32) {
         let Some(run) = &mut self.run else { return };
-        let mut bytes = vec![VERSION];
-        if run.claim(at) && self.customers.write(at, &mut bytes) {
-            run.pieces.push(Piece { bytes });
+        if run.claim(at)
+            && let Some(packed) = self.customers.bytes(at)
+        {
+            run.pieces.push(Piece { bytes: [&[VERSION], packed].concat() });
         }
     }
 
