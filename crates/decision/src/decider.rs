@@ -7,8 +7,8 @@ use crate::paused::Paused;
 use crate::stages::Modes;
 use crate::state::{CustomerState, Live};
 use crate::tally::Tally;
-use cxwatch_engine::{Desk, Effect, EventRef, Moment};
-use cxwatch_event::{Event, Millis};
+use cxwatch_engine::{Desk, Effect, EventRef, Moment, Received};
+use cxwatch_event::Millis;
 use cxwatch_rulebook::RuleIx;
 use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
@@ -188,8 +188,8 @@ impl Desk for Decider {
         }
     }
 
-    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, event: &Event, _: &EventRef) {
-        self.look_at(moment, state, event);
+    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, received: Received<'_>) {
+        self.look_at(moment, state, received.event);
     }
 
     fn succeeded(
@@ -211,7 +211,10 @@ impl Desk for Decider {
 
     fn next(&self, state: &CustomerState) -> Option<Millis> {
         let desktop = state.desktop.as_ref().and_then(|d| d.next());
-        [desktop, state.timeline.over_at()].into_iter().flatten().min()
+        match (desktop, state.timeline.over_at()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 
     fn wake(&mut self, moment: &Moment<'_>, state: &mut CustomerState) {

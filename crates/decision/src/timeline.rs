@@ -48,6 +48,12 @@ impl Timeline {
         if at_most == 0 || time <= oldest || !(0..1 << TIME_BITS).contains(&time) {
             return;
         }
+        let stamp = Stamp((time as u64) << (64 - TIME_BITS) | hash(kind));
+        let has_room = self.0.len() < usize::from(at_most) && self.0.len() < self.0.capacity();
+        let is_newest = self.0.last().is_none_or(|e| e.time() <= time);
+        if has_room && is_newest && self.0.first().is_none_or(|e| e.time() > oldest) {
+            return self.0.push(stamp);
+        }
         let gone = self.0.iter().take_while(|e| e.time() <= oldest).count();
         self.0.drain(..gone);
         let spare = (self.0.len() + 1).saturating_sub(usize::from(at_most));
@@ -61,7 +67,7 @@ impl Timeline {
             self.0.reserve_exact(4);
         }
         let place = self.0.partition_point(|e| e.time() <= time);
-        self.0.insert(place, Stamp((time as u64) << (64 - TIME_BITS) | hash(kind)));
+        self.0.insert(place, stamp);
     }
 
     /// What it shows at an instant, oldest first.

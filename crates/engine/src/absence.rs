@@ -13,6 +13,7 @@ pub(crate) use entry::Entry;
 pub(crate) use episode::Episode;
 pub(crate) use memory::Fired;
 
+use crate::Limits;
 use crate::change::{Moved, Renumbered};
 use crate::place::Pos;
 use compact_str::CompactString;
@@ -28,11 +29,15 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Ctx<'a> {
     pub(crate) book: &'a Rulebook,
     pub(crate) rule: &'a Rule,
-    pub(crate) episodes_max: usize,
-    pub(crate) remembered_max: usize,
-    pub(crate) window_max: usize,
+    pub(crate) limits: &'a Limits,
+}
+
+impl Ctx<'_> {
     /// How long after its time a detection may still be resolved.
-    pub(crate) resolve_ms: Millis,
+    fn resolve_ms(&self) -> Millis {
+        let ttls = self.rule.actions.iter().map(|at| self.book.actions[usize::from(*at)].ttl_ms);
+        ttls.max().unwrap_or(0)
+    }
 }
 
 /// What one rule of kind absence knows about one customer.
@@ -143,7 +148,7 @@ impl Absence {
 
     /// Takes an event.
     pub(crate) fn absorb(&mut self, ctx: Ctx<'_>, mut entry: Entry, turn: &mut Turn) {
-        if self.idles(ctx, &entry) {
+        if entry.is_plain_refresh() && entry.key().is_none() && self.idles(ctx.rule, entry.pos, entry.id) {
             return;
         }
         let (episodes, past) = self.begin_memory();
@@ -168,29 +173,26 @@ impl Absence {
         if stops {
             past.resolve(ctx, time, key, turn);
         }
-        if past.memory.len() > ctx.remembered_max {
+        if past.memory.len() > ctx.limits.remembered_events_max {
             turn.bound_hits += 1;
             past.forget_half(ctx);
         }
     }
 
-    /// Takes a refresh that needs no more than to lengthen the idle stretch.
-    fn idles(&mut self, ctx: Ctx<'_>, entry: &Entry) -> bool {
-        if !entry.is_plain_refresh() || entry.key().is_some() {
-            return false;
-        }
+    /// Takes an event that refreshes and brings nothing along, if it needs no more than to lengthen the idle stretch.
+    pub(crate) fn idles(&mut self, rule: &Rule, pos: Pos, id: u64) -> bool {
         if self.is_empty() {
-            let Some((time, feed, offset, sub)) = entry.pos.event() else { return false };
-            *self = Absence::Idle { feed, sub, offset, time, end: entry.end(), id: entry.id };
+            let Some((time, feed, offset, sub)) = pos.event() else { return false };
+            *self = Absence::Idle { feed, sub, offset, time, end: time, id };
             return true;
         }
         let Absence::Idle { feed, sub, offset, time, end, .. } = self else { return false };
         let begin = Pos::at_event(*time, *feed, *offset, *sub);
-        let gap = entry.pos.time - *end;
-        if gap > stretch_gap_ms(ctx.rule) || entry.pos < begin || lasts(begin, entry.pos.time).is_none() {
+        let gap = pos.time - *end;
+        if gap > stretch_gap_ms(rule) || pos < begin || lasts(begin, pos.time).is_none() {
             return false;
         }
-        *end = entry.end().max(*end);
+        *end = pos.time.max(*end);
         true
     }
 

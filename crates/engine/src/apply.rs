@@ -4,7 +4,7 @@ use crate::absence::{Ctx, Entry, Episode, Fired, Turn};
 use crate::customer::State;
 use crate::customers::IdHash;
 use crate::due::Due;
-use crate::effect::{Detection, Effect, Ended, EventRef, Names};
+use crate::effect::{Detection, Effect, Ended, EventRef, Received};
 use crate::evidence::Evidence;
 use crate::explain::{Note, What, holding};
 use crate::place::Pos;
@@ -13,15 +13,15 @@ use crate::{Desk, Limits, Measures, Moment, Task};
 use compact_str::{CompactString, format_compact};
 use cxwatch_event::{Event, MICRO, Micro, Millis, Profile, UNKNOWN, Value};
 use cxwatch_rulebook::{
-    DetectionFacts, Facts, FeedIx, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
+    DetectionFacts, Facts, Hit, Kind, Level, MeasureRef, Roles, Rule, RuleIx, RuleUse, Rulebook,
 };
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The event, or detection, that is being delivered.
 struct Delivery<'a> {
-    facts: Facts<'a>,
-    event: &'a EventRef,
+    book: &'a Rulebook,
+    subject: Subject<'a>,
     pos: Pos,
     /// Of source, id and sub-index.
     hash: u64,
@@ -29,9 +29,31 @@ struct Delivery<'a> {
     detection: Option<u64>,
 }
 
+/// What is being delivered.
+enum Subject<'a> {
+    Event(Received<'a>),
+    Detection(DetectionFacts<'a>, &'a EventRef),
+}
+
 impl Delivery<'_> {
+    fn facts(&self) -> Facts<'_> {
+        match &self.subject {
+            Subject::Event(received) => Facts::Event(received.event),
+            Subject::Detection(facts, _) => Facts::Detection(*facts),
+        }
+    }
+
+    /// What is remembered of it. Most events leave nothing behind that names them.
+    fn event(&self) -> EventRef {
+        match &self.subject {
+            Subject::Event(received) => received.reference(self.book),
+            Subject::Detection(_, event) => (*event).clone(),
+        }
+    }
+
     fn note(&self, rule: RuleIx, key: Option<CompactString>, what: What) -> Note {
-        Note { rule, key, time: self.event.time, by: Some(self.event.clone()), what }
+        let by = self.event();
+        Note { rule, key, time: by.time, by: Some(by), what }
     }
 }
 
@@ -63,29 +85,10 @@ struct Finding {
     pos: Pos,
 }
 
-pub(crate) fn reference(book: &Rulebook, feed: FeedIx, offset: i64, event: &Event) -> EventRef {
-    EventRef {
-        feed: feed.0,
-        kind: Some(event.kind.0),
-        sub: event.sub,
-        offset,
-        time: event.time,
-        id: event.id.clone(),
-        source: event.source.clone(),
-        names: Names::of(book, event),
-    }
-}
-
 impl<D: Desk> Task<D> {
     /// Applies an event at the instant being processed.
-    pub(crate) fn apply(
-        &mut self,
-        book: &Rulebook,
-        feed: FeedIx,
-        offset: i64,
-        customer: IdHash,
-        event: &Event,
-    ) {
+    pub(crate) fn apply(&mut self, book: &Rulebook, received: Received<'_>, customer: IdHash) {
+        let event = received.event;
         let (at, is_new) = self.customers.find_or_new(customer, &event.customer);
         if is_new {
             self.came_later(at);
@@ -95,10 +98,9 @@ impl<D: Desk> Task<D> {
         let hash = event_hash(event);
         if self.is_duplicate(at, hash, event.time) {
             self.counts.duplicates += 1;
-            return self.note_repeated(book, at, feed, offset, event);
+            return self.note_repeated(book, at, received);
         }
         self.counts.applied += 1;
-        let reference = reference(book, feed, offset, event);
         if book.profile == Some(event.kind) {
             // Nothing is judged again: what was known at the time counts.
             let profile = self.customers.live(at).profile.get_or_insert_default();
@@ -115,12 +117,11 @@ impl<D: Desk> Task<D> {
             let customer = self.customers.live(at);
             let profile = customer.profile.as_deref().unwrap_or(&UNKNOWN);
             let moment = Moment { book, customer: &customer.id, profile, instant };
-            self.desk.saw(&moment, &mut customer.desk, event, &reference);
+            self.desk.saw(&moment, &mut customer.desk, received);
             self.set_desk(at);
         }
-        let pos = Pos::of_event(&reference);
-        let facts = Facts::Event(event);
-        let delivery = Delivery { facts, event: &reference, pos, hash, detection: None };
+        let pos = Pos::at_event(event.time, received.feed.0, received.offset, event.sub);
+        let delivery = Delivery { book, subject: Subject::Event(received), pos, hash, detection: None };
         self.deliver(book, at, uses, &delivery);
         self.deliver_detections(book, at);
         self.tidy_later(at);
@@ -150,23 +151,50 @@ impl<D: Desk> Task<D> {
     }
 
     fn deliver(&mut self, book: &Rulebook, at: u32, uses: &[RuleUse], delivery: &Delivery<'_>) {
+        let facts = delivery.facts();
+        let watched = self.is_watched(at);
         for used in uses {
-            // Most rulebooks ask nothing of the customer.
-            let profile = if book.profile.is_some() { self.customers.live(at).known() } else { &UNKNOWN };
-            let Some(mut hit) = used.hit(&delivery.facts, profile) else {
-                if self.is_watched(at) {
+            let profile = self.profile(book, at);
+            let bits = used.bits(&facts, profile);
+            let is_plain_refresh = bits.is(Roles::REFRESH) && used.is_plain(&facts, profile);
+            if bits.is_empty() {
+                if watched {
                     self.note(book, at, &delivery.note(used.rule, None, What::PassedBy));
                 }
                 continue;
-            };
+            }
+            if is_plain_refresh && !watched && self.idles(book, at, used.rule, delivery) {
+                continue;
+            }
+            let mut hit = used.hit_of(bits, &facts, self.profile(book, at));
             if hit.roles & Roles::SUCCESS != 0 {
-                self.succeeded(book, at, used.rule, hit.key.as_deref(), delivery.event);
+                self.succeeded(book, at, used.rule, hit.key.as_deref(), &delivery.event());
                 hit.roles &= !Roles::SUCCESS;
                 if hit.roles == 0 && hit.guards == 0 {
                     continue;
                 }
             }
             self.take(book, at, used.rule, hit, delivery);
+        }
+    }
+
+    /// What is known of the customer; most rulebooks ask nothing of it.
+    fn profile(&mut self, book: &Rulebook, at: u32) -> &Profile {
+        if book.profile.is_some() { self.customers.live(at).known() } else { &UNKNOWN }
+    }
+
+    /// Whether an event that only refreshes meets nothing of an absence's but that the customer looks around: then there
+    /// is no more to do.
+    fn idles(&mut self, book: &Rulebook, at: u32, ix: RuleIx, delivery: &Delivery<'_>) -> bool {
+        let rule = book.rule(ix);
+        if delivery.detection.is_some() || !matches!(rule.kind, Kind::Absence { .. }) {
+            return false;
+        }
+        let customer = self.customers.live(at);
+        let slot_at = customer.slot_at(ix).unwrap_or_else(|| customer.new_slot(ix, rule));
+        match &mut customer.slots[slot_at].state {
+            State::Absence(absence) => absence.idles(rule, delivery.pos, delivery.hash),
+            State::Window(_) => false,
         }
     }
 
@@ -184,7 +212,6 @@ impl<D: Desk> Task<D> {
     fn take(&mut self, book: &Rulebook, at: u32, ix: RuleIx, mut hit: Hit, delivery: &Delivery<'_>) {
         let rule = book.rule(ix);
         let time = delivery.pos.time;
-        let ctx = ctx(book, ix, &self.settings.limits);
         let (guards_hit, key) = (hit.guards, hit.key.clone());
         let watched = self.is_watched(at);
         if watched {
@@ -198,6 +225,7 @@ impl<D: Desk> Task<D> {
                 self.note(book, at, &delivery.note(ix, None, What::NoKey));
             }
         }
+        let ctx = ctx(book, ix, &self.settings.limits);
         let customer = self.customers.live(at);
         let slot_at = match customer.slot_at(ix) {
             Some(slot_at) => slot_at,
@@ -225,8 +253,8 @@ impl<D: Desk> Task<D> {
                 }
                 let roles = hit.roles;
                 let as_it_was = if watched { absence.episodes().to_vec() } else { Vec::new() };
-                let Delivery { event, pos, hash, detection, .. } = *delivery;
-                let entry = Entry::new(hit, event, pos, hash, detection);
+                let Delivery { pos, hash, detection, .. } = *delivery;
+                let entry = Entry::new(hit, || delivery.event(), pos, hash, detection);
                 let mut turn = Turn::default();
                 let before = absence.episodes().len();
                 absence.absorb(ctx, entry, &mut turn);
@@ -242,12 +270,12 @@ impl<D: Desk> Task<D> {
                 }
                 // Most events meet no episode: then there is nothing to publish and no timer to set.
                 if before > 0 || open > 0 || !turn.is_quiet() {
-                    self.turned(book, at, ix, turn, Some(delivery.event));
+                    self.turned(book, at, ix, turn, Some(delivery));
                 }
             }
             State::Window(window) => {
-                let arrival =
-                    Arrival { hit, event: delivery.event, pos: delivery.pos, detection: delivery.detection };
+                let event = &delivery.event();
+                let arrival = Arrival { hit, event, pos: delivery.pos, detection: delivery.detection };
                 let keys = if watched { window.keys().count() } else { 0 };
                 let completions = window.absorb(ctx, &arrival, &mut self.counts.bound_hits);
                 if watched {
@@ -269,20 +297,20 @@ impl<D: Desk> Task<D> {
     }
 
     /// Publishes what an event brought about in an absence, and sets its timers anew.
-    fn turned(&mut self, book: &Rulebook, at: u32, ix: RuleIx, turn: Turn, by: Option<&EventRef>) {
+    fn turned(&mut self, book: &Rulebook, at: u32, ix: RuleIx, turn: Turn, by: Option<&Delivery<'_>>) {
         self.counts.evaluated_again += u64::from(turn.evaluated_again);
         self.counts.bound_hits += turn.bound_hits;
         for fired in turn.retracted {
             self.retract(book, at, ix, &fired);
         }
         for fired in turn.resolved {
-            self.resolve(book, at, ix, &fired, by);
+            self.resolve(book, at, ix, &fired, by.map(Delivery::event));
         }
         self.schedule(at, ix);
     }
 
     /// Tells that the need to act is over.
-    fn resolve(&mut self, book: &Rulebook, at: u32, ix: RuleIx, fired: &Fired, by: Option<&EventRef>) {
+    fn resolve(&mut self, book: &Rulebook, at: u32, ix: RuleIx, fired: &Fired, by: Option<EventRef>) {
         self.counts.resolutions += 1;
         let ended = self.ended(at, ix, fired, by);
         self.publish(book, at, Effect::Resolved(Box::new(ended)));
@@ -515,8 +543,9 @@ impl<D: Desk> Task<D> {
         while let Some(first) = (0..self.undelivered.len()).min_by_key(|at| self.undelivered[*at].rule) {
             let Undelivered { rule, level, key, severity, measures, event, pos, hash } =
                 self.undelivered.remove(first);
-            let facts = Facts::Detection(DetectionFacts { key: &key, severity, measures: &measures });
-            let delivery = Delivery { facts, event: &event, pos, hash, detection: Some(hash) };
+            let facts = DetectionFacts { key: &key, severity, measures: &measures };
+            let subject = Subject::Detection(facts, &event);
+            let delivery = Delivery { book, subject, pos, hash, detection: Some(hash) };
             self.deliver(book, at, book.uses_of_detection(rule, level), &delivery);
         }
     }
@@ -568,7 +597,7 @@ impl<D: Desk> Task<D> {
         }
     }
 
-    fn ended(&mut self, at: u32, ix: RuleIx, fired: &Fired, by: Option<&EventRef>) -> Ended {
+    fn ended(&mut self, at: u32, ix: RuleIx, fired: &Fired, by: Option<EventRef>) -> Ended {
         Ended {
             id: fired.id,
             rule: ix,
@@ -577,7 +606,7 @@ impl<D: Desk> Task<D> {
             key: fired.key.clone(),
             time: fired.time,
             about: fired.about.event(),
-            by: by.cloned(),
+            by,
         }
     }
 
@@ -611,17 +640,8 @@ fn begins(rule: &Rule, roles: u32) -> bool {
     matches!(rule.kind, Kind::Absence { .. }) || roles & begins != 0
 }
 
-pub(crate) fn ctx<'a>(book: &'a Rulebook, ix: RuleIx, limits: &Limits) -> Ctx<'a> {
-    let rule = book.rule(ix);
-    let ttl = rule.actions.iter().map(|a| book.actions[usize::from(*a)].ttl_ms).max().unwrap_or(0);
-    Ctx {
-        book,
-        rule,
-        episodes_max: limits.episodes_max,
-        remembered_max: limits.remembered_events_max,
-        window_max: limits.window_events_max,
-        resolve_ms: ttl,
-    }
+pub(crate) fn ctx<'a>(book: &'a Rulebook, ix: RuleIx, limits: &'a Limits) -> Ctx<'a> {
+    Ctx { book, rule: book.rule(ix), limits }
 }
 
 /// A hash of what identifies an event. Kept in snapshots: never change it.

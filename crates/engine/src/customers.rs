@@ -289,7 +289,7 @@ impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
     pub(crate) fn at(&mut self, at: u32) -> Option<&mut Customer<S>> {
         let place = self.places.get_mut(at)?;
         if let Place::Packed(packed) = place {
-            *place = Place::Unpacked(Box::new(unpack(packed)));
+            *place = Place::Unpacked(unpack_into_box(packed));
             self.unpacked += 1;
         }
         match place {
@@ -315,6 +315,11 @@ impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Cow<'_, Customer<S>>> {
         (0..self.places.len).filter_map(|at| self.look_at(at))
     }
+}
+
+#[cold]
+fn unpack_into_box<S: DeserializeOwned>(packed: &Packed) -> Box<Customer<S>> {
+    Box::new(unpack(packed))
 }
 
 /// What this process has packed, or what came whole out of a snapshot of this version.

@@ -1,7 +1,7 @@
 //! What takes the engine's effects at once, customer by customer.
 
-use crate::{Effect, EventRef, Note};
-use cxwatch_event::{Event, Millis, Profile};
+use crate::{Effect, EventRef, Note, Received};
+use cxwatch_event::{Millis, Profile};
 use cxwatch_rulebook::{RuleIx, Rulebook};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -31,7 +31,7 @@ pub trait Desk {
 
     /// An event has been applied that means something to decisions, or whose type a rule names. It comes before its
     /// effects.
-    fn saw(&mut self, _: &Moment<'_>, _: &mut Self::State, _: &Event, _: &EventRef) {}
+    fn saw(&mut self, _: &Moment<'_>, _: &mut Self::State, _: Received<'_>) {}
 
     /// An event that shows that a rule's customer was saved: of this key, or of any where the event names none.
     fn succeeded(&mut self, _: &Moment<'_>, _: &mut Self::State, _: RuleIx, _: Option<&str>, _: &EventRef) {}

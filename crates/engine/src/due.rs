@@ -269,8 +269,13 @@ impl<D: Desk> Task<D> {
 
     /// Sets the timer for [`Task::tidy`] after something came in.
     pub(crate) fn tidy_later(&mut self, at: u32) {
-        self.customers.live(at).tidied = 0;
-        self.set_tidy(at);
+        let customer = self.customers.live(at);
+        let is_set = self.instant < customer.tidy_at && customer.tidy_at < NONE;
+        // One that was set by the last that came in is earlier.
+        if customer.tidied > 0 || !is_set {
+            customer.tidied = 0;
+            self.set_tidy(at);
+        }
     }
 
     /// While nothing comes, the pauses double: what is kept for days is not looked through every few minutes.

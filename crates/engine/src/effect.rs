@@ -35,6 +35,34 @@ pub struct EventRef {
     pub names: Option<Arc<Names>>,
 }
 
+/// An event as it was read: with where it lay.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// The feed it came in on.
+    pub feed: FeedIx,
+    /// The record's offset.
+    pub offset: i64,
+}
+
+impl Received<'_> {
+    /// What is remembered of it.
+    pub fn reference(&self, book: &Rulebook) -> EventRef {
+        let event = self.event;
+        EventRef {
+            feed: self.feed.0,
+            kind: Some(event.kind.0),
+            sub: event.sub,
+            offset: self.offset,
+            time: event.time,
+            id: event.id.clone(),
+            source: event.source.clone(),
+            names: Names::of(book, event),
+        }
+    }
+}
+
 /// References that an event names: by their place in [`cxwatch_rulebook::REFERENCES`], in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Names(SmallVec<[(u8, CompactString); 2]>);
@@ -43,7 +71,7 @@ pub struct Names(SmallVec<[(u8, CompactString); 2]>);
 const NAME_BYTES_MAX: usize = 128;
 
 impl Names {
-    pub(crate) fn of(book: &Rulebook, event: &Event) -> Option<Arc<Self>> {
+    fn of(book: &Rulebook, event: &Event) -> Option<Arc<Self>> {
         let fields = book.references.get(usize::from(event.kind.0)).filter(|fields| !fields.is_empty())?;
         let named = fields.iter().filter_map(|(reference, field)| {
             let text = event.field(*field).map(cxwatch_rulebook::key_text)?;

@@ -1,15 +1,15 @@
 //! For people: why nothing came of something, and what a task knows of a customer. Nothing here changes any state.
 
 use crate::absence::Episode;
-use crate::apply::{ctx, reference};
+use crate::apply::ctx;
 use crate::customer::State;
 use crate::evidence::Evidence;
 use crate::place::Pos;
 use crate::task::Feed;
 use crate::window::Progress;
-use crate::{Clock, Desk, EventRef, Measures, Moment, Task};
+use crate::{Clock, Desk, EventRef, Measures, Moment, Received, Task};
 use compact_str::CompactString;
-use cxwatch_event::{Event, Micro, Millis, Profile};
+use cxwatch_event::{Micro, Millis, Profile};
 use cxwatch_rulebook::{FeedIx, FeedSet, Level, Roles, RuleIx, Rulebook, Span};
 
 /// Something that happened to a rule's state of one customer, or did not. Told to a desk that watches the customer
@@ -233,20 +233,13 @@ impl<D: Desk> Task<D> {
 
     /// Tells of an event that was dropped as a duplicate.
     #[cold]
-    pub(crate) fn note_repeated(
-        &mut self,
-        book: &Rulebook,
-        at: u32,
-        feed: FeedIx,
-        offset: i64,
-        event: &Event,
-    ) {
+    pub(crate) fn note_repeated(&mut self, book: &Rulebook, at: u32, received: Received<'_>) {
         if self.is_watched(at) {
             let instant = self.instant;
             let customer = self.customers.live(at);
             let profile = customer.profile.as_deref().unwrap_or(&cxwatch_event::UNKNOWN);
             let moment = Moment { book, customer: &customer.id, profile, instant };
-            self.desk.repeated(&moment, &reference(book, feed, offset, event));
+            self.desk.repeated(&moment, &received.reference(book));
         }
     }
 

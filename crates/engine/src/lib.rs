@@ -32,7 +32,7 @@ mod wheel;
 mod window;
 
 pub use desk::{Desk, Filing, Moment};
-pub use effect::{Clock, Counts, Detection, Effect, Ended, EventRef, Measures, Names, Refused};
+pub use effect::{Clock, Counts, Detection, Effect, Ended, EventRef, Measures, Names, Received, Refused};
 pub use explain::{Blocking, EpisodeView, Holding, Note, RuleView, Sight, View, What, WindowView};
 pub use settings::{FeedSettings, Limits, Settings};
 pub use snapshot::{BufferedRef, FeedState, Head, Piece};

@@ -3,7 +3,7 @@
 use crate::buffer::{Buffer, Turn};
 use crate::customers::Customers;
 use crate::due::Pending;
-use crate::effect::{Clock, Counts, Refused};
+use crate::effect::{Clock, Counts, Received, Refused};
 use crate::lookahead::Lookahead;
 use crate::snapshot::Run;
 use crate::verdict::{Blindness, Verdict};
@@ -130,7 +130,7 @@ impl<D: Desk> Task<D> {
             for event in at_once {
                 self.counts.at_once += 1;
                 let customer = self.customers.hash(&event.customer);
-                self.apply(&book, feed, offset, customer, &event);
+                self.apply(&book, Received { event: &event, feed, offset }, customer);
                 self.fire_due(&book);
             }
             self.fire_due(&book);
@@ -386,7 +386,8 @@ impl<D: Desk> Task<D> {
             self.ring(book);
         }
         while let Some((turn, customer, event)) = self.buffer.pop(instant) {
-            self.apply(book, FeedIx(turn.feed), turn.offset, customer, &event);
+            let received = Received { event: &event, feed: FeedIx(turn.feed), offset: turn.offset };
+            self.apply(book, received, customer);
         }
         self.ring(book);
     }

@@ -465,9 +465,9 @@ fn count(
         }
         None => usize::MAX,
     };
-    let room = room.min(ctx.window_max);
+    let room = room.min(ctx.limits.window_events_max);
     if state.items.len() > room {
-        *bound_hits += u64::from(room == ctx.window_max);
+        *bound_hits += u64::from(room == ctx.limits.window_events_max);
         state.items.drain(..state.items.len() - room);
     }
     let newest = state.items.last().filter(|i| i.counted && counted)?;

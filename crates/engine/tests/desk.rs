@@ -1,7 +1,7 @@
 //! What a desk is told beside detections: the events that it saw, and those that show a success.
 
 use compact_str::{CompactString, format_compact};
-use cxwatch_engine::{Desk, Effect, EventRef, FOREVER, Judge, Moment, Settings, Task};
+use cxwatch_engine::{Desk, Effect, EventRef, FOREVER, Judge, Moment, Received, Settings, Task};
 use cxwatch_event::{Event, FieldValue, Millis, Record, Value};
 use cxwatch_rulebook::{FeedIx, RuleIx, Rulebook, compile};
 use std::sync::Arc;
@@ -32,9 +32,9 @@ impl Desk for Notebook {
         self.note(moment, &format!("{what} {}", moment.book.rule(rule).id));
     }
 
-    fn saw(&mut self, moment: &Moment<'_>, _: &mut Self::State, event: &Event, at: &EventRef) {
+    fn saw(&mut self, moment: &Moment<'_>, _: &mut Self::State, Received { event, .. }: Received<'_>) {
         let kind = &moment.book.catalogue.spec(event.kind).name;
-        self.note(moment, &format!("saw {kind} {} at {}", at.id, event.time / MINUTE));
+        self.note(moment, &format!("saw {kind} {} at {}", event.id, event.time / MINUTE));
     }
 
     fn succeeded(

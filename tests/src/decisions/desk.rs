@@ -8,7 +8,7 @@ use cxwatch_decision::{
     ActionChange, CustomerState, Decider, DeciderHead, DeciderSettings, Decision, Grounds, Published,
     Suppressed, WallClock,
 };
-use cxwatch_engine::{Desk, Effect, Moment};
+use cxwatch_engine::{Desk, Effect, Moment, Received};
 use cxwatch_event::messages::{self, CauseReason};
 use cxwatch_event::{MICRO, Millis};
 use cxwatch_rulebook::Rulebook;
@@ -58,7 +58,10 @@ impl Subject for RealDesk {
         let moment = &Moment { book: &self.book, customer, profile, instant };
         match told {
             Told::Effect(effect) => self.decider.take(moment, state, effect),
-            Told::Saw(event, at) => self.decider.saw(moment, state, event, at),
+            Told::Saw(event) => {
+                let feed = self.book.feed_of_type[usize::from(event.kind.0)].expect("a type of a feed");
+                self.decider.saw(moment, state, Received { event, feed, offset: 0 });
+            }
             Told::Succeeded(rule, key, at) => {
                 self.decider.succeeded(moment, state, *rule, key.as_deref(), at)
             }

@@ -25,7 +25,7 @@ pub enum Told {
     /// An effect.
     Effect(Effect),
     /// An event that decisions read.
-    Saw(Event, EventRef),
+    Saw(Event),
     /// An event of a rule's `success`.
     Succeeded(RuleIx, Option<CompactString>, EventRef),
     /// A rule is gone.

@@ -234,7 +234,7 @@ fn brief(step: &Step) -> String {
         ),
         Told::Effect(Effect::Retracted(e)) => ended("retracted", e),
         Told::Effect(Effect::Resolved(e)) => ended("resolved", e),
-        Told::Saw(event, _) => {
+        Told::Saw(event) => {
             let fields: Vec<_> = event.fields.iter().map(|f| &f.value).collect();
             format!("saw type {} at {} {fields:?}", event.kind.0, event.time)
         }

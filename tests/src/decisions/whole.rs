@@ -15,7 +15,7 @@ use crate::world::stream::{Bounds, Logged, Manners, well_behaved};
 use crate::world::{END, TICK, TYPES, World};
 use compact_str::{CompactString, format_compact};
 use cxwatch_decision::{CustomerState, Decider, DeciderHead, DeciderSettings, WallClock};
-use cxwatch_engine::{Desk, Effect, EventRef, Moment};
+use cxwatch_engine::{Desk, Effect, EventRef, Moment, Received};
 use cxwatch_event::{Event, FieldValue, MICRO, Millis, Profile, Record, Value};
 use cxwatch_rulebook::{
     Action, ActionField, Cap, Class, Cond, DeskUse, Factor, FeedIx, FieldRef, Op, Outcome, Policy,
@@ -333,9 +333,9 @@ impl Desk for Recorder {
         self.desk.take(moment, state, effect);
     }
 
-    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, event: &Event, at: &EventRef) {
-        self.tell(moment, Told::Saw(event.clone(), at.clone()));
-        self.desk.saw(moment, state, event, at);
+    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, received: Received<'_>) {
+        self.tell(moment, Told::Saw(received.event.clone()));
+        self.desk.saw(moment, state, received);
     }
 
     fn succeeded(

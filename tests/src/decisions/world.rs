@@ -418,18 +418,16 @@ impl Telling<'_> {
         let mut fields = vec![value(field, text)];
         fields.extend(by.map(|by| value("by", by)));
         fields.sort_by_key(|f| f.field.0);
-        let feed = self.book.feed_of_type[usize::from(kind.0)].expect("a type of a feed").0;
-        let at = EventRef { feed, kind: Some(kind.0), ..self.event(time) };
         let event = Event {
             kind,
             time,
             sub: 0,
             customer: customer.clone(),
-            id: at.id.clone(),
+            id: self.event(time).id,
             source: "s".into(),
             fields,
         };
-        self.tell(customer, Told::Saw(event, at));
+        self.tell(customer, Told::Saw(event));
     }
 
     fn success(&mut self) {

@@ -3,8 +3,8 @@
 use compact_str::CompactString;
 use cxwatch_decision::explanation::Told;
 use cxwatch_decision::{CustomerState, Decider, DeciderSettings, Decision, WallClock};
-use cxwatch_engine::{Desk, Effect, EventRef, Moment, NEVER, Note};
-use cxwatch_event::{Event, Millis};
+use cxwatch_engine::{Desk, Effect, EventRef, Moment, NEVER, Note, Received};
+use cxwatch_event::Millis;
 use cxwatch_rulebook::RuleIx;
 
 /// One thing that a task says.
@@ -115,8 +115,8 @@ impl Desk for Ledger {
         self.decider.take(moment, state, effect);
     }
 
-    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, event: &Event, at: &EventRef) {
-        self.decider.saw(moment, state, event, at);
+    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, received: Received<'_>) {
+        self.decider.saw(moment, state, received);
     }
 
     fn succeeded(

@@ -8,8 +8,10 @@ mod why_not;
 use super::{Explanation, Passed, PassedOver, Question, Told, explain};
 use crate::{CustomerState, Decider, DeciderSettings, Decision, Explained, WallClock};
 use compact_str::CompactString;
-use cxwatch_engine::{Blindness, Desk, Effect, EventRef, Judge, Moment, NEVER, Note, Settings, Task};
-use cxwatch_event::{Decoder, Event, Millis, RawRecord, Record, rfc3339};
+use cxwatch_engine::{
+    Blindness, Desk, Effect, EventRef, Judge, Moment, NEVER, Note, Received, Settings, Task,
+};
+use cxwatch_event::{Decoder, Millis, RawRecord, Record, rfc3339};
 use cxwatch_rulebook::{FeedIx, RuleIx, Rulebook};
 use std::sync::Arc;
 
@@ -45,8 +47,8 @@ impl Desk for Follower {
         self.passed_over.push(PassedOver { event: event.clone(), place: None, why: Passed::Duplicate });
     }
 
-    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, event: &Event, at: &EventRef) {
-        self.decider.saw(moment, state, event, at);
+    fn saw(&mut self, moment: &Moment<'_>, state: &mut CustomerState, received: Received<'_>) {
+        self.decider.saw(moment, state, received);
     }
 
     fn next(&self, state: &CustomerState) -> Option<Millis> {

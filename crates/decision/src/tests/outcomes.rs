@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::ActionId;
+use cxwatch_engine::Received;
 use cxwatch_event::{Event, FieldIx, FieldValue, MICRO, TypeId, Value};
-use cxwatch_rulebook::{Cap, Cond, DeskUse, FieldRef, Outcome};
+use cxwatch_rulebook::{Cap, Cond, DeskUse, FeedIx, FieldRef, Outcome};
 
 const DONE: TypeId = TypeId(1);
 
@@ -21,8 +22,8 @@ fn event(time: i64, field: u8, text: &str) -> Event {
 
 impl Desktop {
     fn saw(&mut self, event: &Event) {
-        let at = crate::testing::about("o");
-        self.act(event.time, |decider, moment, state| decider.saw(moment, state, event, &at));
+        let received = Received { event, feed: FeedIx(0), offset: 0 };
+        self.act(event.time, |decider, moment, state| decider.saw(moment, state, received));
     }
 
     fn told(&mut self, id: ActionId, outcome: Outcome, time: i64) -> &mut Self {

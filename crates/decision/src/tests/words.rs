@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::{Message, Messages};
-use cxwatch_engine::Settings;
+use cxwatch_engine::{Received, Settings};
 use cxwatch_event::messages::{ActionMessage, Arm, SuppressionMessage, SuppressionReason};
 use cxwatch_event::{Event, MICRO, TypeId};
-use cxwatch_rulebook::{Factor, SummaryPart};
+use cxwatch_rulebook::{Factor, FeedIx, SummaryPart};
 
 fn messages(desk: &mut Desktop) -> (Vec<ActionMessage>, Vec<SuppressionMessage>) {
     let (mut actions, mut suppressions) = (vec![], vec![]);
@@ -96,7 +96,6 @@ fn an_action_shows_what_the_customer_did_of_late() {
         severity: cxwatch_rulebook::Table::plain(0),
     };
     desk.book.by_type = vec![vec![], vec![used]];
-    let at = crate::testing::about("o");
     for time in [50, 60] {
         let event = Event {
             kind: TypeId(1),
@@ -107,7 +106,8 @@ fn an_action_shows_what_the_customer_did_of_late() {
             source: "/s".into(),
             fields: vec![],
         };
-        desk.act(time, |decider, moment, state| decider.saw(moment, state, &event, &at));
+        let received = Received { event: &event, feed: FeedIx(0), offset: 0 };
+        desk.act(time, |decider, moment, state| decider.saw(moment, state, received));
     }
     assert!(!desk.decider.is_idle(&desk.state));
     assert_eq!(desk.decider.next(&desk.state), Some(60 + crate::TIMELINE_MS));

@@ -44,13 +44,20 @@ pub(super) struct Detail {
 }
 
 impl Entry {
-    pub(crate) fn new(hit: Hit, event: &EventRef, pos: Pos, id: u64, detection: Option<u64>) -> Self {
+    /// `event` is asked for where it is remembered by name.
+    pub(crate) fn new(
+        hit: Hit,
+        event: impl FnOnce() -> EventRef,
+        pos: Pos,
+        id: u64,
+        detection: Option<u64>,
+    ) -> Self {
         let adds = hit.roles & (Roles::START | Roles::MINUS) != 0;
         // A detection may be taken back: it is remembered by itself.
         let more = if adds || hit.deadline.is_some() || detection.is_some() {
             More::Detail(Box::new(Detail {
                 key: hit.key,
-                about: (hit.roles & Roles::START != 0).then(|| Evidence::of(event)),
+                about: (hit.roles & Roles::START != 0).then(|| Evidence::of(&event())),
                 span: hit.within,
                 deadline: hit.deadline,
                 deltas: hit.deltas,

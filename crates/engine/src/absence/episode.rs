@@ -227,7 +227,7 @@ fn open(
         }
         armed.push(hash);
     }
-    if episodes.len() >= ctx.episodes_max {
+    if episodes.len() >= ctx.limits.episodes_max {
         return false;
     }
     let time = entry.pos.time;

@@ -57,7 +57,7 @@ impl Fired {
 
     /// Whether a `stop` at this time ends the need to act.
     fn is_resolved_at(&self, ctx: Ctx<'_>, time: Millis) -> bool {
-        self.time < time && time <= self.time.saturating_add(ctx.resolve_ms)
+        self.time < time && time <= self.time.saturating_add(ctx.resolve_ms())
     }
 
     fn is(&self, episode: &Episode, level: Level, time: Millis) -> bool {
@@ -307,7 +307,8 @@ impl Past {
 impl Rare {
     /// Lets go of what was settled before `settled`; of what was fired, from `cut` on.
     fn forget(&mut self, ctx: Ctx<'_>, episodes: &[Episode], cut: Millis, settled: Millis) {
-        let resolvable = |f: &Fired| !f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms) >= cut;
+        let resolvable =
+            |f: &Fired| !f.resolved && !f.silent && f.time.saturating_add(ctx.resolve_ms()) >= cut;
         self.fired.retain(|f| f.time >= settled || resolvable(f));
         let before = &mut self.checkpoint.episodes;
         // An episode that ran out before that has been settled for good, unless it is still owed.

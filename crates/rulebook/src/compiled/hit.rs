@@ -115,23 +115,59 @@ pub struct Hit {
     pub severity: u8,
 }
 
+/// What an event is to a rule, at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bits {
+    /// [`Roles`] whose conditions hold.
+    pub roles: u32,
+    /// Guard bits whose conditions hold.
+    pub guards: u32,
+}
+
+impl Bits {
+    /// Whether it is nothing to the rule.
+    pub fn is_empty(self) -> bool {
+        self == Bits { roles: 0, guards: 0 }
+    }
+
+    /// Whether it has these roles and is nothing else.
+    pub fn is(self, roles: u32) -> bool {
+        self == Bits { roles, guards: 0 }
+    }
+}
+
 impl RuleUse {
     /// What an event or detection of a customer of whom that is known is to the rule; `None` where no role and no
     /// guard holds.
     pub fn hit(&self, facts: &Facts<'_>, profile: &Profile) -> Option<Hit> {
+        let bits = self.bits(facts, profile);
+        (!bits.is_empty()).then(|| self.hit_of(bits, facts, profile))
+    }
+
+    /// The roles and guards whose conditions hold.
+    pub fn bits(&self, facts: &Facts<'_>, profile: &Profile) -> Bits {
         let facts = &Known { facts, profile };
         let bits = |list: &[(u32, Cond<FieldRef>)]| {
             list.iter().filter(|(_, cond)| facts.holds(cond)).fold(0, |bits, (bit, _)| bits | bit)
         };
-        let (roles, guards) = (bits(&self.roles), bits(&self.guards));
-        if roles == 0 && guards == 0 {
-            return None;
-        }
+        Bits { roles: bits(&self.roles), guards: bits(&self.guards) }
+    }
+
+    /// Whether it brings nothing along but its roles: no key, in a rule with `per`, and no deadline.
+    pub fn is_plain(&self, facts: &Facts<'_>, profile: &Profile) -> bool {
+        let facts = &Known { facts, profile };
+        self.deadline.is_none()
+            && matches!(&self.per, Per::Field(field) if facts.with(field, |value| value.is_none()))
+    }
+
+    /// What it is in whole, given what it is at a glance.
+    pub fn hit_of(&self, Bits { roles, guards }: Bits, facts: &Facts<'_>, profile: &Profile) -> Hit {
+        let facts = &Known { facts, profile };
         let deltas = self.measures.iter().zip(&self.minus).map(|(fields, minus)| {
             let value = if fields.is_empty() { None } else { facts.product(fields) };
             value.map(|v| if *minus { -v } else { v })
         });
-        Some(Hit {
+        Hit {
             roles,
             guards,
             key: match &self.per {
@@ -145,7 +181,7 @@ impl RuleUse {
             distinct: self.distinct.as_ref().and_then(|f| facts.with(f, |v| v.cloned())),
             deltas: deltas.collect(),
             severity: facts.pick(&self.severity),
-        })
+        }
     }
 }
 

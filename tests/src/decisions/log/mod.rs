@@ -115,7 +115,7 @@ impl Log {
             Told::Effect(Effect::Detected(detection)) => self.detected(when, detection),
             Told::Effect(Effect::Retracted(ended)) => self.retracted(when, ended),
             Told::Effect(Effect::Resolved(ended)) => self.resolved(when, ended),
-            Told::Saw(event, _) => self.saw(when, event),
+            Told::Saw(event) => self.saw(when, event),
             Told::Succeeded(rule, key, at) => self.succeeded(when, *rule, key.as_deref(), at),
             Told::RuleRemoved(rule) => self.rule_removed(when, rule),
             Told::Wake => self.wake(when),
