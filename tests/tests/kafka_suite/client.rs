@@ -1,7 +1,7 @@
 //! A client of the cluster that shares nothing with the program under test but the client library.
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedHeaders, Headers, Message};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -42,6 +42,18 @@ fn headers(headers: &BorrowedHeaders) -> Vec<(String, Vec<u8>)> {
     headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
 }
 
+/// Asks the cluster until it answers: a broker that has been started again knows less at first than clients do.
+fn persist<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(Instant::now() < deadline, "the broker answers {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Everything committed in a topic, by partition and offset.
 pub(crate) fn read(bootstrap: &str, topic: &str) -> Vec<Kept> {
     let consumer = consumer(bootstrap, "read_committed");
@@ -76,8 +88,8 @@ pub(crate) fn read(bootstrap: &str, topic: &str) -> Vec<Kept> {
 
 /// The groups that the cluster knows, but for this client's own.
 pub(crate) fn groups(bootstrap: &str) -> BTreeSet<String> {
-    let list =
-        consumer(bootstrap, "read_committed").fetch_group_list(None, PATIENCE).expect("the broker answers");
+    let consumer = consumer(bootstrap, "read_committed");
+    let list = persist(|| consumer.fetch_group_list(None, PATIENCE));
     list.groups().iter().map(|group| group.name().to_owned()).filter(|name| name != "suite-reader").collect()
 }
 
@@ -109,8 +121,7 @@ impl Ends {
     /// By partition, the first offset that has not been deleted.
     pub(crate) fn starts(&self) -> Vec<i64> {
         let starts = (0..PARTITIONS).map(|partition| {
-            let (start, _) =
-                self.all.fetch_watermarks(&self.topic, partition, PATIENCE).expect("the broker answers");
+            let (start, _) = persist(|| self.all.fetch_watermarks(&self.topic, partition, PATIENCE));
             start
         });
         starts.collect()
@@ -121,7 +132,7 @@ impl Ends {
         for partition in 0..PARTITIONS {
             asked.add_partition_offset(&self.topic, partition, Offset::End).expect("an offset");
         }
-        let answer = consumer.offsets_for_times(asked, PATIENCE).expect("the broker answers");
+        let answer = persist(|| consumer.offsets_for_times(asked.clone(), PATIENCE));
         let offsets = answer.elements().into_iter().map(|element| match element.offset() {
             Offset::Offset(offset) => offset,
             odd => panic!("{} ends at {odd:?}", self.topic),
