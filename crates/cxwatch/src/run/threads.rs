@@ -23,8 +23,8 @@ use cxwatch_runtime::settings::{Bounded, Bounds, Plan, Start, Timing};
 use cxwatch_runtime::thread::{Parts, StreamThread};
 use std::hash::{BuildHasher, Hasher};
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long a thread pauses before it is begun anew: at first, and at most.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LAST: Duration = Duration::from_secs(10);
+/// How long a thread's clients may take to end. A broker that was restarted has kept one waiting for longer than an
+/// orchestrator waits before it kills.
+const LET_GO_WITHIN: Duration = Duration::from_secs(8);
 /// A thread that has lived this long was healthy: the next pause is short again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
@@ -97,8 +100,8 @@ pub(crate) struct Service {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Result<(), Fault>>>,
     watch: EndOffsetsWatch,
-    _control: Option<Control>,
-    _rulebooks: RulebookWatch,
+    control: Option<Control>,
+    rulebooks: RulebookWatch,
     health: Arc<Health>,
 }
 
@@ -140,7 +143,7 @@ impl Service {
                     .spawn(move || lives(&shared, number))
             })
             .collect::<std::io::Result<Vec<_>>>()?;
-        Ok(Service { stop, threads, watch, _control: control, _rulebooks: rulebooks, health })
+        Ok(Service { stop, threads, watch, control, rulebooks, health })
     }
 
     /// Whether all threads have ended by themselves.
@@ -162,8 +165,9 @@ impl Service {
 
     /// Waits until all threads have committed and left. The first fault that ended one for good.
     pub(crate) fn join(self) -> Result<(), Fault> {
+        let Service { threads, watch, control, rulebooks, .. } = self;
         let mut first = Ok(());
-        for thread in self.threads {
+        for thread in threads {
             let ended = thread.join().unwrap_or_else(|_| {
                 Err(Fault::new(
                     Answer::Exit,
@@ -174,12 +178,17 @@ impl Service {
             });
             first = first.and(ended);
         }
+        if !let_go((watch, control, rulebooks), LET_GO_WITHIN) {
+            tracing::warn!(
+                "a Kafka client that only looks on does not end within {LET_GO_WITHIN:?} and is left behind"
+            );
+        }
         first
     }
 }
 
 /// A thread's lives, one after the other, until told to stop or until only an operator can help.
-fn lives<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault> {
+fn lives<C: Clock + Clone + Send + 'static>(shared: &Shared<C>, number: usize) -> Result<(), Fault> {
     let mut pause = PAUSE_FIRST;
     loop {
         let began = Instant::now();
@@ -217,7 +226,7 @@ fn lives<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Faul
 }
 
 /// One life: a group member and a producer from first to last.
-fn life<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault> {
+fn life<C: Clock + Clone + Send + 'static>(shared: &Shared<C>, number: usize) -> Result<(), Fault> {
     let Shared { settings, feed_topics, .. } = shared;
     let mut member = member_properties(settings, number);
     let name = format!("{}-{}-{number}", settings.application_id, settings.instance_id);
@@ -240,7 +249,26 @@ fn life<C: Clock + Clone>(shared: &Shared<C>, number: usize) -> Result<(), Fault
     let reporter = Reporter::new(number, feed_topics.len(), health, metrics, inquiries.inbox(number));
     let mut thread: StreamThread<World<C>, Decider, Reporter> =
         StreamThread::new(Arc::clone(&shared.plan), parts, reporter);
-    thread.run(&shared.stop)
+    let ended = thread.run(&shared.stop);
+    if !let_go(thread, LET_GO_WITHIN) {
+        tracing::warn!(
+            thread = number,
+            "the Kafka client does not end within {LET_GO_WITHIN:?} and is left behind; what was committed stands, and \
+             the group gives its partitions away once it is no longer heard of"
+        );
+    }
+    ended
+}
+
+/// Drops a value, and waits for that no longer than this. False: it still goes on, on a thread of its own.
+fn let_go<T: Send + 'static>(value: T, within: Duration) -> bool {
+    let (done, waits) = mpsc::channel::<()>();
+    let dropping = std::thread::Builder::new().name("let-go".to_owned()).spawn(move || {
+        drop(value);
+        drop(done);
+    });
+    // Nothing is sent: the end of it closes the channel.
+    dropping.is_err() || waits.recv_timeout(within) == Err(mpsc::RecvTimeoutError::Disconnected)
 }
 
 /// The properties of a group member.
@@ -324,4 +352,28 @@ pub(crate) fn start(settings: &Settings, now: Millis) -> Option<Start> {
         other => ReadFrom::Time(other.instant(now)),
     };
     Some(Start { read_from, act_from: act_from.instant(now) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ends when it is told to.
+    struct Clinging(mpsc::Receiver<()>);
+
+    impl Drop for Clinging {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_is_left_behind() {
+        let (tell, told) = mpsc::channel();
+        assert!(!let_go(Clinging(told), Duration::from_millis(20)));
+        drop(tell);
+        let (tell, told) = mpsc::channel();
+        drop(tell);
+        assert!(let_go(Clinging(told), Duration::from_secs(60)));
+    }
 }
