@@ -205,8 +205,9 @@ impl Desk for Decider {
         }
     }
 
-    fn warm(&self, state: &CustomerState) -> usize {
-        state.timeline.warm() ^ state.desktop.as_ref().map_or(0, |d| d.warm())
+    fn warm(&self, state: &CustomerState) {
+        state.timeline.warm();
+        state.desktop.iter().for_each(|desktop| desktop.warm());
     }
 
     fn next(&self, state: &CustomerState) -> Option<Millis> {

@@ -6,7 +6,7 @@ use crate::life::Stage;
 use crate::pending::Waiting;
 use crate::timeline::Timeline;
 use compact_str::CompactString;
-use cxwatch_engine::EventRef;
+use cxwatch_engine::{EventRef, ask_for};
 use cxwatch_event::messages::{CauseReason, SuppressionReason};
 use cxwatch_event::{Micro, Millis};
 use cxwatch_rulebook::{Class, Level};
@@ -177,9 +177,12 @@ impl CustomerState {
 }
 
 impl Desktop {
-    /// Reads it, so that it is near. The result means nothing.
-    pub(crate) fn warm(&self) -> usize {
-        self.episodes.len() ^ self.contacts.0.len() ^ self.recent.len() ^ self.next_episode as usize
+    /// Asks for it.
+    pub(crate) fn warm(&self) {
+        ask_for(&self.episodes);
+        ask_for(&self.contacts);
+        ask_for(&self.recent);
+        ask_for(&self.next_episode);
     }
 
     /// Whether nothing that matters is left. The last decisions are a memory, and keep nobody.

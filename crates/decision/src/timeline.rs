@@ -1,6 +1,7 @@
 //! What a customer did of late: types and times, eight bytes each.
 
 use compact_str::CompactString;
+use cxwatch_engine::ask_for;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::Rulebook;
 use serde::{Deserialize, Serialize};
@@ -37,9 +38,11 @@ impl Timeline {
         self.0.is_empty()
     }
 
-    /// Reads it, so that it is near. The result means nothing.
-    pub(crate) fn warm(&self) -> usize {
-        self.0.first().map_or(0, |stamp| stamp.0 as usize) ^ self.0.last().map_or(0, |stamp| stamp.0 as usize)
+    /// Asks for the ends of the list of its own.
+    pub(crate) fn warm(&self) {
+        if self.0.spilled() {
+            self.0.first().into_iter().chain(self.0.last()).for_each(ask_for);
+        }
     }
 
     /// Takes an event.

@@ -15,6 +15,7 @@ pub(crate) use memory::Fired;
 
 use crate::Limits;
 use crate::change::{Moved, Renumbered};
+use crate::near::ask_for;
 use crate::place::Pos;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
@@ -131,15 +132,16 @@ impl Absence {
         matches!(self, Absence::Idle { .. }) || self.past().is_some_and(Past::remembers_anything)
     }
 
-    /// Reads what the next event will need, so that it is near by then. The result means nothing.
-    pub(crate) fn warm(&self) -> usize {
-        let Absence::Busy { episodes, past } = self else { return 0 };
-        past.as_ref().map_or(0, |past| past.warm()) ^ episodes.first().map_or(0, Episode::warm)
+    /// Asks for what the next event will need, so that it is near by then.
+    pub(crate) fn warm(&self) {
+        let Absence::Busy { episodes, past } = self else { return };
+        past.as_deref().into_iter().for_each(ask_for);
+        episodes.first().into_iter().for_each(Episode::warm);
     }
 
     /// The same, where [`Absence::warm`] has led.
-    pub(crate) fn warm_memory(&self) -> usize {
-        self.past().map_or(0, Past::warm_memory)
+    pub(crate) fn warm_memory(&self) {
+        self.past().into_iter().for_each(Past::warm_memory);
     }
 
     pub(crate) fn remembers(&self, id: u64) -> bool {

@@ -3,6 +3,7 @@
 use crate::Desk;
 use crate::absence::Absence;
 use crate::guards::Guards;
+use crate::near::ask_for;
 use crate::seen::Seen;
 use crate::window::Window;
 use compact_str::CompactString;
@@ -83,14 +84,22 @@ impl<S: Default> Customer<S> {
 }
 
 impl<S> Customer<S> {
-    /// Reads each of its cache lines. The result means nothing.
-    pub(crate) fn warm(&self) -> usize {
-        usize::from(self.tidied) ^ usize::from(self.slots.spilled()) ^ self.desk_at as usize
+    /// Asks for each of its cache lines.
+    pub(crate) fn warm(&self) {
+        let Customer { id, slots, seen, desk, desk_at, .. } = self;
+        ask_for(id);
+        ask_for(slots);
+        ask_for(seen);
+        ask_for(desk);
+        ask_for(desk_at);
     }
 
-    /// Reads the lists that it has of its own. The result means nothing.
-    pub(crate) fn warm_lists(&self) -> usize {
-        self.slots.iter().fold(self.seen.warm(), |read, slot| read ^ slot.timer_at as usize)
+    /// Asks for the lists that it has of its own.
+    pub(crate) fn warm_lists(&self) {
+        self.seen.warm();
+        if self.slots.spilled() {
+            self.slots.iter().for_each(ask_for);
+        }
     }
 
     /// Whether nothing is left of the customer.
@@ -134,17 +143,18 @@ impl<S> Customer<S> {
 }
 
 impl Slot {
-    pub(crate) fn warm(&self) -> usize {
+    /// Asks for what its rule knows.
+    pub(crate) fn warm(&self) {
         match &self.state {
             State::Absence(absence) => absence.warm(),
-            State::Window(window) => usize::from(window.is_empty()),
+            State::Window(window) => ask_for(&**window),
         }
     }
 
-    pub(crate) fn warm_memory(&self) -> usize {
-        match &self.state {
-            State::Absence(absence) => absence.warm_memory(),
-            State::Window(_) => 0,
+    /// The same, where [`Slot::warm`] has led.
+    pub(crate) fn warm_memory(&self) {
+        if let State::Absence(absence) = &self.state {
+            absence.warm_memory();
         }
     }
 
@@ -154,5 +164,28 @@ impl Slot {
                 State::Absence(absence) => absence.is_empty(),
                 State::Window(window) => window.is_empty(),
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::mem::offset_of;
+
+    /// As large as what decisions keep.
+    type Known = Customer<[u64; 4]>;
+
+    #[test]
+    fn each_of_its_cache_lines_is_asked_for() {
+        let asked_for = [
+            offset_of!(Known, id),
+            offset_of!(Known, slots),
+            offset_of!(Known, seen),
+            offset_of!(Known, desk),
+            offset_of!(Known, desk_at),
+        ];
+        let lines: BTreeSet<usize> = asked_for.map(|begin| begin / 64).into();
+        assert_eq!(lines.len(), size_of::<Known>() / 64);
     }
 }

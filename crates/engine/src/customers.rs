@@ -7,6 +7,7 @@
 use crate::Desk;
 use crate::customer::{Customer, Slot};
 use crate::lookahead::{Coming, STEPS};
+use crate::near::ask_for;
 use crate::packed::{Packed, Packer};
 use compact_str::CompactString;
 use cxwatch_rulebook::Rulebook;
@@ -18,7 +19,7 @@ use std::hash::BuildHasher;
 /// Items in a chunk, as a shift.
 const CHUNK: u32 = 8;
 
-/// Places between two steps of what is read ahead of the hand.
+/// Places between two steps of what is asked for ahead of the hand.
 const AHEAD: u32 = 16;
 
 /// A list that grows without being moved.
@@ -154,35 +155,35 @@ impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
         self.by_id.find(hash.wide(), |found| found.hash == hash).map(|found| found.at)
     }
 
-    /// Reads what these events will need of their customers, so that it is near by then: step by step, each what the step
-    /// before has led to. The result means nothing.
-    pub(crate) fn warm<D: Desk<State = S>>(
-        &self,
-        book: &Rulebook,
-        desk: &D,
-        coming: &[Coming],
-        step: usize,
-    ) -> usize {
-        let mut read = 0;
+    /// Asks for what these events will need of their customers, so that it is near by then: step by step, each what the
+    /// step before has led to.
+    pub(crate) fn warm<D: Desk<State = S>>(&self, book: &Rulebook, desk: &D, coming: &[Coming], step: usize) {
         for (at, kind) in coming {
-            let customer = match self.places.get(*at) {
-                Some(Place::Unpacked(customer)) => customer,
-                Some(Place::Packed(packed)) if step == 0 => {
-                    read ^= packed.warm();
+            let Some(place) = self.places.get(*at) else { continue };
+            let customer = match place {
+                _ if step == 0 => {
+                    ask_for(place);
+                    continue;
+                }
+                Place::Unpacked(customer) => customer,
+                Place::Packed(packed) if step == 1 => {
+                    packed.warm();
                     continue;
                 }
                 _ => continue,
             };
             let uses = book.uses(*kind);
             let named = |slot: &&Slot| uses.iter().any(|used| used.rule.0 == slot.rule);
-            read ^= match step {
-                0 => customer.warm(),
-                1 => customer.warm_lists() ^ desk.warm(&customer.desk),
-                2 => customer.slots.iter().filter(named).fold(0, |read, slot| read ^ slot.warm()),
-                _ => customer.slots.iter().filter(named).fold(0, |read, slot| read ^ slot.warm_memory()),
-            };
+            match step {
+                1 => customer.warm(),
+                2 => {
+                    customer.warm_lists();
+                    desk.warm(&customer.desk);
+                }
+                3 => customer.slots.iter().filter(named).for_each(Slot::warm),
+                _ => customer.slots.iter().filter(named).for_each(Slot::warm_memory),
+            }
         }
-        read
     }
 
     /// The place of this customer, and whether it is new.
@@ -237,21 +238,20 @@ impl<S: Default + Clone + Serialize + DeserializeOwned> Customers<S> {
         }
     }
 
-    /// Reads what the hand will come to, step by step: nothing of it has been touched for long.
+    /// Asks for what the hand will come to, step by step: nothing of it has been touched for long.
     fn warm_ahead(&self) {
-        let mut read = 0;
-        for step in 0..STEPS {
+        // The places lie in a row: the processor sees to them.
+        for step in 1..STEPS {
             let ahead = self.hand.wrapping_add(AHEAD * (STEPS - step) as u32);
             let Some(Place::Unpacked(customer)) = self.places.get(ahead) else { continue };
-            read ^= match step {
-                0 => customer.warm(),
-                _ if customer.used => 0,
-                1 => customer.warm_lists(),
-                2 => customer.slots.iter().fold(0, |read, slot| read ^ slot.warm()),
-                _ => customer.slots.iter().fold(0, |read, slot| read ^ slot.warm_memory()),
-            };
+            match step {
+                1 => customer.warm(),
+                _ if customer.used => {}
+                2 => customer.warm_lists(),
+                3 => customer.slots.iter().for_each(Slot::warm),
+                _ => customer.slots.iter().for_each(Slot::warm_memory),
+            }
         }
-        std::hint::black_box(read);
     }
 
     /// The customer in a place, packed: as it is written into a snapshot.

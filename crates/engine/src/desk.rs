@@ -48,10 +48,8 @@ pub trait Desk {
     /// An event of the watched customer was dropped: its id had been seen.
     fn repeated(&mut self, _: &Moment<'_>, _: &EventRef) {}
 
-    /// Reads what the customer's next event will need, so that it is near by then. The result means nothing.
-    fn warm(&self, _state: &Self::State) -> usize {
-        0
-    }
+    /// Asks for what the customer's next event will need, so that it is near by then: [`crate::ask_for`].
+    fn warm(&self, _state: &Self::State) {}
 
     /// When it wants to be woken for this customer, in event time.
     fn next(&self, state: &Self::State) -> Option<Millis>;

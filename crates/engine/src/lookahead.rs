@@ -1,9 +1,9 @@
-//! Looking ahead: what the next events will need is read before they need it.
+//! Looking ahead: what the next events will need is asked for before they need it.
 //!
 //! By the time a customer's next event comes, other customers have taken the processor's caches. What an event needs lies
-//! behind several steps - the customer, the slots of its rules, what these remember - and every step waits for memory. So the
-//! customers of the next events are read in groups, each group one step further with every group that comes up: nothing is
-//! followed that was not asked for one group earlier, and the processor waits for a group at once.
+//! behind several steps - where the customer lies, the customer, the slots of its rules, what these remember - and every step
+//! waits for memory. So the customers of the next events are seen to in groups, each group one step further with every group
+//! that comes up: nothing is followed that was not asked for one group earlier.
 
 use crate::Desk;
 use crate::buffer::Buffer;
@@ -13,10 +13,10 @@ use cxwatch_rulebook::Rulebook;
 use std::collections::VecDeque;
 
 /// So many events make a group.
-const GROUP: usize = 16;
+const GROUP: usize = 8;
 
 /// The steps that a group takes before it comes up.
-pub(crate) const STEPS: usize = 4;
+pub(crate) const STEPS: usize = 5;
 
 /// What comes next: the place of a customer, and the type of the event.
 pub(crate) type Coming = (u32, TypeId);
@@ -40,24 +40,23 @@ pub(crate) struct Lookahead {
 }
 
 impl Lookahead {
-    /// The buffer has come to its next bucket. The result means nothing.
+    /// The buffer has come to its next bucket.
     pub(crate) fn turn<D: Desk>(
         &mut self,
         book: &Rulebook,
         buffer: &Buffer,
         customers: &Customers<D::State>,
         desk: &D,
-    ) -> usize {
+    ) {
         let now = buffer.now();
         if self.groups.len() == STEPS && self.groups[0].first > now {
-            return 0;
+            return;
         }
         while self.groups.front().is_some_and(|group| group.first <= now) {
             self.spare.extend(self.groups.pop_front().map(|group| group.coming));
         }
-        let mut read = 0;
         for group in self.groups.iter_mut().filter(|group| group.steps < STEPS) {
-            read ^= customers.warm(book, desk, &group.coming, group.steps);
+            customers.warm(book, desk, &group.coming, group.steps);
             group.steps += 1;
         }
         self.through = self.through.max(now);
@@ -70,9 +69,8 @@ impl Lookahead {
                 break;
             };
             self.through = last;
-            read ^= customers.warm(book, desk, &coming, 0);
+            customers.warm(book, desk, &coming, 0);
             self.groups.push_back(Group { first, coming, steps: 1 });
         }
-        read
     }
 }

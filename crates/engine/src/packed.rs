@@ -5,6 +5,7 @@
 //! unpacking: who it is, and when its timers go off.
 
 use crate::customer::{Customer, NONE, RuleIx16, State};
+use crate::near::ask_for;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -91,9 +92,9 @@ impl Packed {
         &self.0
     }
 
-    /// Reads each of its cache lines. The result means nothing.
-    pub(crate) fn warm(&self) -> usize {
-        self.0.iter().step_by(64).fold(0, |read, byte| read ^ usize::from(*byte))
+    /// Asks for each of its cache lines.
+    pub(crate) fn warm(&self) {
+        self.0.iter().step_by(64).for_each(ask_for);
     }
 
     /// Whether looking through its memory would gain less than it costs, as long as the desk has it looked through later.

@@ -1,5 +1,6 @@
 //! The ids that a customer's events had, to recognize duplicates.
 
+use crate::near::ask_for;
 use cxwatch_event::Millis;
 use hashbrown::HashTable;
 use serde::de::{SeqAccess, Visitor};
@@ -140,12 +141,12 @@ impl Seen {
         self.len() == 0
     }
 
-    /// Reads the list of its own, so that it is near. The result means nothing.
-    pub(crate) fn warm(&self) -> usize {
+    /// Asks for the list of its own.
+    pub(crate) fn warm(&self) {
         match self {
-            Seen::Own { .. } => 0,
-            Seen::Few(few) => few.iter().step_by(5).fold(0, |read, seen| read ^ seen.instant as usize),
-            Seen::Many(many) => many.queue.len(),
+            Seen::Own { .. } => {}
+            Seen::Few(few) => few.iter().step_by(5).for_each(ask_for),
+            Seen::Many(many) => ask_for(&**many),
         }
     }
 

@@ -356,7 +356,7 @@ impl<D: Desk> Task<D> {
         let book = Arc::clone(&self.book);
         for _ in 0..instants_max {
             let event = self.buffer.first();
-            self.look_ahead();
+            self.lookahead.turn(&self.book, &self.buffer, &self.customers, &self.desk);
             let timer = self.wheel.peek(limit);
             let next = match (event, timer) {
                 (Some(e), Some(t)) => e.min(t),
@@ -369,12 +369,6 @@ impl<D: Desk> Task<D> {
             self.process(&book, next.max(self.instant));
         }
         true
-    }
-
-    /// Reads what the next events will need.
-    fn look_ahead(&mut self) {
-        let read = self.lookahead.turn(&self.book, &self.buffer, &self.customers, &self.desk);
-        std::hint::black_box(read);
     }
 
     /// Everything at one instant: first its events, then the timers due.

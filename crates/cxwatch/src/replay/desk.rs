@@ -142,8 +142,8 @@ impl Desk for Ledger {
         self.repeated.push(event.clone());
     }
 
-    fn warm(&self, state: &CustomerState) -> usize {
-        self.decider.warm(state)
+    fn warm(&self, state: &CustomerState) {
+        self.decider.warm(state);
     }
 
     fn next(&self, state: &CustomerState) -> Option<Millis> {

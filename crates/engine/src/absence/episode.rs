@@ -6,6 +6,7 @@ use super::memory::push;
 use crate::Measures;
 use crate::change::Renumbered;
 use crate::evidence::Evidence;
+use crate::near::ask_for;
 use compact_str::CompactString;
 use cxwatch_event::Millis;
 use cxwatch_rulebook::{Kind, Level, Roles, Span};
@@ -39,12 +40,12 @@ pub(crate) struct Episode {
 }
 
 impl Episode {
-    /// Reads it, so that it is near. The result means nothing.
-    pub(super) fn warm(&self) -> usize {
-        self.base as usize
-            ^ self.events as usize
-            ^ self.key.as_bytes().as_ptr() as usize
-            ^ self.rests_on as usize
+    /// Asks for it.
+    pub(super) fn warm(&self) {
+        ask_for(&self.base);
+        ask_for(&self.events);
+        ask_for(&self.key);
+        ask_for(&self.rests_on);
     }
 
     /// Takes events at `time`: its deadline, where it has one, is not past.

@@ -6,6 +6,7 @@ use super::{Ctx, Turn};
 use crate::Measures;
 use crate::change::{Moved, Renumbered};
 use crate::evidence::Evidence;
+use crate::near::ask_for;
 use crate::place::Pos;
 use crate::window::counts_events;
 use compact_str::CompactString;
@@ -109,14 +110,13 @@ impl Past {
         Past { newest: idle.end.max(0), memory: vec![Entry::stretch(idle)], ..Past::default() }
     }
 
-    /// Reads it, so that it is near. The result means nothing.
-    pub(super) fn warm(&self) -> usize {
-        self.memory.len() ^ self.newest as usize
-    }
-
-    /// The same of what it has in memory of its own.
-    pub(super) fn warm_memory(&self) -> usize {
-        self.memory.last().map_or(0, |last| last.roles as usize ^ last.pos.time as usize ^ last.id as usize)
+    /// Asks for what it has in memory of its own.
+    pub(super) fn warm_memory(&self) {
+        if let Some(last) = self.memory.last() {
+            ask_for(&last.roles);
+            ask_for(&last.pos);
+            ask_for(&last.id);
+        }
     }
 
     pub(super) fn fired(&self) -> &[Fired] {
