@@ -52,7 +52,7 @@ pub struct Task<D: Desk> {
     pub(crate) run: Option<Run>,
     refused: Vec<Refused>,
     pub(crate) lookahead: Lookahead,
-    pub(crate) undelivered: Vec<crate::apply::Undelivered>,
+    pub(crate) undelivered: Vec<crate::fire::Undelivered>,
     #[cfg(feature = "faults")]
     pub(crate) seen_on_entry: std::collections::BTreeSet<u64>,
 }
@@ -180,7 +180,7 @@ impl<D: Desk> Task<D> {
             }
             #[cfg(feature = "faults")]
             if self.settings.fault == Some(crate::Fault::DuplicateOnEntry)
-                && !self.seen_on_entry.insert(crate::apply::event_hash(&event))
+                && !self.seen_on_entry.insert(crate::identity::event_hash(&event))
             {
                 continue;
             }
@@ -230,7 +230,7 @@ impl<D: Desk> Task<D> {
         let digest = &mut self.dead_digests[usize::from(feed.0)];
         let text = (offset, refused.sub, refused.reason.name());
         *digest =
-            crate::apply::mix(*digest, &[&text.0.to_le_bytes(), &text.1.to_le_bytes(), text.2.as_bytes()]);
+            crate::identity::mix(*digest, &[&text.0.to_le_bytes(), &text.1.to_le_bytes(), text.2.as_bytes()]);
         self.refused.push(refused);
     }
 
@@ -239,7 +239,7 @@ impl<D: Desk> Task<D> {
         let digest = &mut self.dead_digests[usize::from(feed.0)];
         let sub = sub.map_or(u64::MAX, u64::from);
         let parts = [&offset.to_le_bytes()[..], &sub.to_le_bytes(), reason.name().as_bytes()];
-        *digest = crate::apply::mix(*digest, &parts);
+        *digest = crate::identity::mix(*digest, &parts);
     }
 
     fn note_lag(&mut self, feed: FeedIx, offset: i64) {
@@ -454,7 +454,7 @@ impl<D: Desk> Task<D> {
     /// verdicts and processed through the same instant agree on it.
     pub fn digest(&self) -> u64 {
         let places = self.buffer.turns().fold(0i64, |sum, t| sum.wrapping_add(t.at));
-        let mut digest = crate::apply::mix(
+        let mut digest = crate::identity::mix(
             self.digest,
             &[
                 &self.instant.to_le_bytes(),
@@ -471,7 +471,7 @@ impl<D: Desk> Task<D> {
                 &dead.to_le_bytes(),
                 &blind,
             ];
-            digest = crate::apply::mix(digest, &parts);
+            digest = crate::identity::mix(digest, &parts);
         }
         digest
     }
