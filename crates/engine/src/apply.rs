@@ -18,10 +18,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) book: &'a Rulebook,
     pub(crate) subject: Subject<'a>,
     pub(crate) pos: Pos,
-    /// Of source, id and sub-index.
+    /// Of source, id and sub-index, or that of the detection.
     pub(crate) hash: u64,
-    /// The detection that it is.
-    pub(crate) detection: Option<u64>,
 }
 
 /// What is being delivered.
@@ -36,6 +34,11 @@ impl Delivery<'_> {
             Subject::Event(received) => Facts::Event(received.event),
             Subject::Detection(facts, _) => Facts::Detection(*facts),
         }
+    }
+
+    /// The detection that it is.
+    fn detection(&self) -> Option<u64> {
+        matches!(self.subject, Subject::Detection(..)).then_some(self.hash)
     }
 
     /// What is remembered of it. Most events leave nothing behind that names them.
@@ -88,7 +91,7 @@ impl<D: Desk> Task<D> {
             self.set_desk(at);
         }
         let pos = Pos::at_event(event.time, received.feed.0, received.offset, event.sub);
-        let delivery = Delivery { book, subject: Subject::Event(received), pos, hash, detection: None };
+        let delivery = Delivery { book, subject: Subject::Event(received), pos, hash };
         self.deliver(book, at, uses, &delivery);
         self.deliver_detections(book, at);
         self.tidy_later(at);
@@ -154,7 +157,7 @@ impl<D: Desk> Task<D> {
     /// is no more to do.
     fn idles(&mut self, book: &Rulebook, at: u32, ix: RuleIx, delivery: &Delivery<'_>) -> bool {
         let rule = book.rule(ix);
-        if delivery.detection.is_some() || !matches!(rule.kind, Kind::Absence { .. }) {
+        if delivery.detection().is_some() || !matches!(rule.kind, Kind::Absence { .. }) {
             return false;
         }
         let customer = self.customers.live(at);
@@ -220,8 +223,8 @@ impl<D: Desk> Task<D> {
                 }
                 let roles = hit.roles;
                 let as_it_was = if watched { absence.episodes().to_vec() } else { Vec::new() };
-                let Delivery { pos, hash, detection, .. } = *delivery;
-                let entry = Entry::new(hit, || delivery.event(), pos, hash, detection);
+                let Delivery { pos, hash, .. } = *delivery;
+                let entry = Entry::new(hit, || delivery.event(), pos, hash, delivery.detection());
                 let mut turn = Turn::default();
                 let before = absence.episodes().len();
                 absence.absorb(ctx, entry, &mut turn);
@@ -242,7 +245,7 @@ impl<D: Desk> Task<D> {
             }
             State::Window(window) => {
                 let event = &delivery.event();
-                let arrival = Arrival { hit, event, pos: delivery.pos, detection: delivery.detection };
+                let arrival = Arrival { hit, event, pos: delivery.pos, detection: delivery.detection() };
                 let keys = if watched { window.keys().count() } else { 0 };
                 let completions = window.absorb(ctx, &arrival, &mut self.counts.bound_hits);
                 if watched {

@@ -300,7 +300,7 @@ impl<D: Desk> Task<D> {
                 self.undelivered.remove(first);
             let facts = DetectionFacts { key: &key, severity, measures: &measures };
             let subject = Subject::Detection(facts, &event);
-            let delivery = Delivery { book, subject, pos, hash, detection: Some(hash) };
+            let delivery = Delivery { book, subject, pos, hash };
             self.deliver(book, at, book.uses_of_detection(rule, level), &delivery);
         }
     }

@@ -4,6 +4,7 @@ use crate::buffer::{Buffer, Turn};
 use crate::customers::Customers;
 use crate::due::Pending;
 use crate::effect::{Clock, Counts, Received, Refused};
+use crate::identity::mix;
 use crate::lookahead::Lookahead;
 use crate::snapshot::Run;
 use crate::verdict::{Blindness, Verdict};
@@ -229,8 +230,7 @@ impl<D: Desk> Task<D> {
     fn refuse(&mut self, feed: FeedIx, offset: i64, refused: Refused) {
         let digest = &mut self.dead_digests[usize::from(feed.0)];
         let text = (offset, refused.sub, refused.reason.name());
-        *digest =
-            crate::identity::mix(*digest, &[&text.0.to_le_bytes(), &text.1.to_le_bytes(), text.2.as_bytes()]);
+        *digest = mix(*digest, &[&text.0.to_le_bytes(), &text.1.to_le_bytes(), text.2.as_bytes()]);
         self.refused.push(refused);
     }
 
@@ -239,7 +239,7 @@ impl<D: Desk> Task<D> {
         let digest = &mut self.dead_digests[usize::from(feed.0)];
         let sub = sub.map_or(u64::MAX, u64::from);
         let parts = [&offset.to_le_bytes()[..], &sub.to_le_bytes(), reason.name().as_bytes()];
-        *digest = crate::identity::mix(*digest, &parts);
+        *digest = mix(*digest, &parts);
     }
 
     fn note_lag(&mut self, feed: FeedIx, offset: i64) {
@@ -454,7 +454,7 @@ impl<D: Desk> Task<D> {
     /// verdicts and processed through the same instant agree on it.
     pub fn digest(&self) -> u64 {
         let places = self.buffer.turns().fold(0i64, |sum, t| sum.wrapping_add(t.at));
-        let mut digest = crate::identity::mix(
+        let mut digest = mix(
             self.digest,
             &[
                 &self.instant.to_le_bytes(),
@@ -471,7 +471,7 @@ impl<D: Desk> Task<D> {
                 &dead.to_le_bytes(),
                 &blind,
             ];
-            digest = crate::identity::mix(digest, &parts);
+            digest = mix(digest, &parts);
         }
         digest
     }
